@@ -1,0 +1,47 @@
+/** What can go wrong with the bytes of a data set. */
+import { PadezooError } from '../src/errors.js';
+
+/** A file was found, but its bytes are not what they must be. */
+export class CorruptFileError extends PadezooError {
+  override readonly name = 'CorruptFileError';
+  constructor(
+    readonly path: string,
+    /** What is wrong, as the end of a sentence that begins with the path. */
+    readonly problem: string,
+    /** What the reader can do about it. */
+    readonly remedy: string,
+    options?: ErrorOptions,
+  ) {
+    super(`datasets: ${path} ${problem}; ${remedy}`, options);
+  }
+}
+
+/** A data set, or one of its files, is not where it was looked for. */
+export class DatasetNotFoundError extends PadezooError {
+  override readonly name = 'DatasetNotFoundError';
+  constructor(
+    readonly dataset: string,
+    /** The directories that were looked into, in order. */
+    readonly searched: readonly string[],
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** None of the sources of a download gave the right bytes. */
+export class DownloadError extends PadezooError {
+  override readonly name = 'DownloadError';
+  constructor(
+    readonly dataset: string,
+    /** One line a source: which, and why it failed. */
+    readonly attempts: readonly string[],
+    options?: ErrorOptions,
+  ) {
+    super(
+      `datasets: ${dataset} could not be downloaded: ${attempts.join('; ')}. Check the network, or fetch the files ` +
+        `by other means and give their directory`,
+      options,
+    );
+  }
+}

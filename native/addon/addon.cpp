@@ -1,0 +1,210 @@
+// The addon's surface: tensors in and out, figures, and one generic call of any operator. See src/engines/torch/addon.ts.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <napi.h>
+#include <torch/version.h>
+
+#include <cstring>
+#include <vector>
+
+#include "boxed_call.h"
+#include "caching_allocator.h"
+#include "tensor_table.h"
+
+namespace padezoo {
+namespace {
+
+// The numbers that JavaScript knows dtypes by; addon.ts has the same list.
+int dtypeCode(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat: return 0;
+    case at::kInt: return 1;
+    case at::kBool: return 2;
+    case at::kLong: return 3;
+    case at::kDouble: return 4;
+    case at::kBFloat16: return 5;
+    case at::kComplexFloat: return 6;
+    case at::kByte: return 7;
+    default: TORCH_CHECK(false, "dtype ", type, " has no JavaScript counterpart");
+  }
+}
+
+at::ScalarType dtypeOf(int code) {
+  static constexpr at::ScalarType kTypes[] = {at::kFloat,  at::kInt,      at::kBool,         at::kLong,
+                                              at::kDouble, at::kBFloat16, at::kComplexFloat, at::kByte};
+  TORCH_CHECK(code >= 0 && code < 8, "unknown dtype code ", code);
+  return kTypes[code];
+}
+
+constexpr size_t kMetaLength = 256;  // results' shapes: dtype, rank and sizes of each, one after the other
+
+/// One instance for each JavaScript environment (main thread or worker): handles never cross threads.
+class Addon : public Napi::Addon<Addon> {
+ public:
+  Addon(Napi::Env env, Napi::Object exports) {
+    installCachingAllocator();
+    auto meta = Napi::Int32Array::New(env, kMetaLength);
+    metaData_ = meta.Data();
+    metaReference_ = Napi::Persistent(meta.As<Napi::Object>());
+    DefineAddon(exports, {
+      InstanceMethod("operator", &Addon::Operator),
+      InstanceMethod("call", &Addon::Call),
+      InstanceMethod("create", &Addon::Create),
+      InstanceMethod("read", &Addon::Read),
+      InstanceMethod("release", &Addon::Release),
+      InstanceMethod("exclusive", &Addon::Exclusive),
+      InstanceMethod("memory", &Addon::Memory),
+      InstanceMethod("releaseMemory", &Addon::ReleaseMemory),
+      InstanceMethod("threads", &Addon::Threads),
+      InstanceMethod("setThreads", &Addon::SetThreads),
+      InstanceValue("meta", meta),
+      InstanceValue("version", Napi::String::New(env, TORCH_VERSION)),
+    });
+  }
+
+ private:
+  /// Runs `body`; what C++ throws becomes a JavaScript error thrown at the call.
+  template <typename Body>
+  Napi::Value guarded(const Napi::CallbackInfo& info, const Body& body) {
+    try {
+      return body();
+    } catch (const Napi::Error&) {
+      throw;
+    } catch (const c10::Error& error) {
+      throw Napi::Error::New(info.Env(), error.what_without_backtrace());
+    } catch (const std::exception& error) {
+      throw Napi::Error::New(info.Env(), error.what());
+    }
+  }
+
+  /// operator(name, overload) -> number for `call`
+  Napi::Value Operator(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      const std::string name = info[0].As<Napi::String>(), overload = info[1].As<Napi::String>();
+      operators_.push_back(c10::Dispatcher::singleton().findSchemaOrThrow(name.c_str(), overload.c_str()));
+      return Napi::Number::New(info.Env(), static_cast<double>(operators_.size() - 1));
+    });
+  }
+
+  /// call(operator, arguments) -> handle, or an array of handles, or a plain value; shapes of tensor results in `meta`
+  Napi::Value Call(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      const auto& op = operators_.at(info[0].As<Napi::Number>().Uint32Value());
+      // Gradients are the tape's work: skip libtorch's own.
+      at::AutoDispatchBelowADInplaceOrView withoutAutograd;
+      auto results = callBoxed(op, info[1].As<Napi::Array>(), tensors_);
+      metaUsed_ = 0;
+      if (results.empty()) return info.Env().Undefined();
+      if (results.size() == 1) return toJavaScript(info.Env(), results[0]);
+      auto array = Napi::Array::New(info.Env(), results.size());
+      for (uint32_t i = 0; i < results.size(); i++) array.Set(i, toJavaScript(info.Env(), results[i]));
+      return array;
+    });
+  }
+
+  Napi::Value toJavaScript(Napi::Env env, const c10::IValue& value) {
+    if (value.isTensor()) {
+      const at::Tensor& tensor = value.toTensor();
+      if (!tensor.defined()) return env.Null();
+      describe(tensor);
+      return Napi::Number::New(env, tensors_.add(tensor));
+    }
+    if (value.isTensorList()) {
+      const auto list = value.toTensorVector();
+      auto array = Napi::Array::New(env, list.size());
+      for (uint32_t i = 0; i < list.size(); i++) array.Set(i, toJavaScript(env, list[i]));
+      return array;
+    }
+    if (value.isBool()) return Napi::Boolean::New(env, value.toBool());
+    if (value.isInt()) return Napi::Number::New(env, static_cast<double>(value.toInt()));
+    if (value.isDouble()) return Napi::Number::New(env, value.toDouble());
+    if (value.isScalar()) return Napi::Number::New(env, value.toScalar().toDouble());
+    if (value.isNone()) return env.Null();
+    throw std::invalid_argument("a result of type " + value.tagKind() + " has no JavaScript counterpart");
+  }
+
+  void describe(const at::Tensor& tensor) {
+    const size_t rank = static_cast<size_t>(tensor.dim());
+    if (metaUsed_ + 2 + rank > kMetaLength) return;  // many results: their shapes are asked for nowhere
+    metaData_[metaUsed_++] = dtypeCode(tensor.scalar_type());
+    metaData_[metaUsed_++] = static_cast<int32_t>(rank);
+    for (const int64_t size : tensor.sizes()) metaData_[metaUsed_++] = static_cast<int32_t>(size);
+  }
+
+  /// create(data: typed array, shape, dtype) -> handle of a dense copy
+  Napi::Value Create(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      const auto data = info[0].As<Napi::TypedArray>();
+      const auto dims = info[1].As<Napi::Array>();
+      std::vector<int64_t> shape(dims.Length());
+      for (uint32_t i = 0; i < shape.size(); i++) shape[i] = dims.Get(i).As<Napi::Number>().Int64Value();
+      at::Tensor tensor = at::empty(shape, dtypeOf(info[2].As<Napi::Number>().Int32Value()));
+      TORCH_CHECK(tensor.nbytes() == data.ByteLength(), "a tensor ", tensor.scalar_type(), " ", tensor.sizes(), " has ",
+                  tensor.nbytes(), " bytes, but the data has ", data.ByteLength());
+      if (data.ByteLength())
+        std::memcpy(tensor.data_ptr(), static_cast<char*>(data.ArrayBuffer().Data()) + data.ByteOffset(), data.ByteLength());
+      return Napi::Number::New(info.Env(), tensors_.add(std::move(tensor)));
+    });
+  }
+
+  /// read(handle) -> ArrayBuffer with the elements in row-major order
+  Napi::Value Read(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      const at::Tensor tensor = tensors_.get(info[0].As<Napi::Number>().DoubleValue()).contiguous();
+      auto buffer = Napi::ArrayBuffer::New(info.Env(), tensor.nbytes());
+      if (tensor.nbytes()) std::memcpy(buffer.Data(), tensor.data_ptr(), tensor.nbytes());
+      return buffer;
+    });
+  }
+
+  Napi::Value Release(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      tensors_.release(info[0].As<Napi::Number>().DoubleValue());
+      return info.Env().Undefined();
+    });
+  }
+
+  /// exclusive(handle) -> whether nothing else sees the tensor's memory and it is dense: it may be changed in place
+  Napi::Value Exclusive(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      const at::Tensor& tensor = tensors_.get(info[0].As<Napi::Number>().DoubleValue());
+      return Napi::Boolean::New(info.Env(), tensor.storage().use_count() == 1 && tensor.is_non_overlapping_and_dense());
+    });
+  }
+
+  Napi::Value Memory(const Napi::CallbackInfo& info) {
+    const auto figures = allocatorFigures();
+    auto memory = Napi::Object::New(info.Env());
+    memory.Set("tensors", static_cast<double>(tensors_.live()));
+    memory.Set("usedBytes", static_cast<double>(figures.used));
+    memory.Set("cachedBytes", static_cast<double>(figures.cached));
+    return memory;
+  }
+
+  Napi::Value ReleaseMemory(const Napi::CallbackInfo& info) {
+    releaseCachedMemory();
+    return info.Env().Undefined();
+  }
+
+  Napi::Value Threads(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), at::get_num_threads()); }
+
+  Napi::Value SetThreads(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      at::set_num_threads(info[0].As<Napi::Number>().Int32Value());
+      return info.Env().Undefined();
+    });
+  }
+
+  TensorTable tensors_;
+  std::vector<c10::OperatorHandle> operators_;
+  Napi::ObjectReference metaReference_;
+  int32_t* metaData_;
+  size_t metaUsed_ = 0;
+};
+
+NODE_API_ADDON(Addon)
+
+}  // namespace
+}  // namespace padezoo

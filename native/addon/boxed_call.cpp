@@ -1,0 +1,155 @@
+// From JavaScript values to a schema's IValues; a value that does not fit is an error that names the argument.
+#include "boxed_call.h"
+
+#include <cmath>
+#include <sstream>
+
+namespace padezoo {
+namespace {
+
+using c10::IValue;
+using c10::TypeKind;
+
+[[noreturn]] void mismatch(const c10::Argument& argument, const char* expected) {
+  throw std::invalid_argument("argument '" + argument.name() + "' must be " + expected);
+}
+
+double number(const Napi::Value& value, const c10::Argument& argument) {
+  if (!value.IsNumber()) mismatch(argument, "a number");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+int64_t integer(const Napi::Value& value, const c10::Argument& argument) {
+  const double v = number(value, argument);
+  if (std::trunc(v) != v) mismatch(argument, "a whole number");
+  return static_cast<int64_t>(v);
+}
+
+bool boolean(const Napi::Value& value, const c10::Argument& argument) {
+  if (!value.IsBoolean()) mismatch(argument, "true or false");
+  return value.As<Napi::Boolean>().Value();
+}
+
+/// A whole number becomes an integer scalar, so that it does not turn an integer tensor into a float one.
+c10::Scalar scalar(const Napi::Value& value, const c10::Argument& argument) {
+  if (value.IsBoolean()) return c10::Scalar(value.As<Napi::Boolean>().Value());
+  const double v = number(value, argument);
+  const bool whole = std::trunc(v) == v && std::fabs(v) < 9007199254740992.0 && !(v == 0 && std::signbit(v));
+  return whole ? c10::Scalar(static_cast<int64_t>(v)) : c10::Scalar(v);
+}
+
+template <typename T, typename Convert>
+IValue list(const Napi::Value& value, const c10::Argument& argument, const Convert& convert) {
+  c10::List<T> items;
+  if (value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array) {
+    if constexpr (std::is_same_v<T, int64_t>) {
+      const auto array = value.As<Napi::Int32Array>();
+      for (size_t i = 0; i < array.ElementLength(); i++) items.push_back(array[i]);
+      return items;
+    }
+  }
+  if (!value.IsArray()) mismatch(argument, "an array");
+  const auto array = value.As<Napi::Array>();
+  const uint32_t length = array.Length();
+  items.reserve(length);
+  for (uint32_t i = 0; i < length; i++) items.push_back(convert(array.Get(i)));
+  return items;
+}
+
+IValue convert(const Napi::Value& value, const c10::TypePtr& type, const c10::Argument& argument, const TensorTable& tensors) {
+  switch (type->kind()) {
+    case TypeKind::OptionalType:
+      if (value.IsNull() || value.IsUndefined()) return IValue();
+      return convert(value, type->castRaw<c10::OptionalType>()->getElementType(), argument, tensors);
+    case TypeKind::TensorType:
+      return tensors.get(number(value, argument));
+    case TypeKind::IntType:
+    case TypeKind::SymIntType:
+      return integer(value, argument);
+    case TypeKind::FloatType:
+      return number(value, argument);
+    case TypeKind::BoolType:
+      return boolean(value, argument);
+    case TypeKind::NumberType:
+      return scalar(value, argument);
+    case TypeKind::StringType:
+      if (!value.IsString()) mismatch(argument, "a string");
+      return value.As<Napi::String>().Utf8Value();
+    case TypeKind::DeviceObjType:
+      if (!value.IsString()) mismatch(argument, "a device such as 'cpu'");
+      return c10::Device(value.As<Napi::String>().Utf8Value());
+    case TypeKind::ListType: {
+      const auto element = type->castRaw<c10::ListType>()->getElementType();
+      switch (element->kind()) {
+        case TypeKind::TensorType:
+          return list<at::Tensor>(value, argument, [&](const Napi::Value& v) { return tensors.get(number(v, argument)); });
+        case TypeKind::OptionalType:  // Tensor?[]
+          return list<c10::optional<at::Tensor>>(value, argument, [&](const Napi::Value& v) -> c10::optional<at::Tensor> {
+            if (v.IsNull() || v.IsUndefined()) return {};
+            return tensors.get(number(v, argument));
+          });
+        case TypeKind::IntType:
+        case TypeKind::SymIntType:
+          return list<int64_t>(value, argument, [&](const Napi::Value& v) { return integer(v, argument); });
+        case TypeKind::FloatType:
+          return list<double>(value, argument, [&](const Napi::Value& v) { return number(v, argument); });
+        case TypeKind::BoolType:
+          return list<bool>(value, argument, [&](const Napi::Value& v) { return boolean(v, argument); });
+        default:
+          break;
+      }
+      [[fallthrough]];
+    }
+    default:
+      throw std::invalid_argument("argument '" + argument.name() + "' has type " + type->str() +
+                                  ", which cannot be given from JavaScript");
+  }
+}
+
+void describe(std::ostringstream& text, const IValue& value) {
+  if (value.isTensor()) {
+    const auto& tensor = value.toTensor();
+    if (tensor.defined()) text << tensor.scalar_type() << tensor.sizes();
+    else text << "none";
+  } else if (value.isTensorList()) {
+    text << value.toTensorVector().size() << " tensors";
+  } else {
+    text << value;
+  }
+}
+
+}  // namespace
+
+torch::jit::Stack callBoxed(const c10::OperatorHandle& op, const Napi::Array& arguments, const TensorTable& tensors) {
+  const auto& schema = op.schema();
+  const auto& expected = schema.arguments();
+  const uint32_t given = arguments.Length();
+  torch::jit::Stack stack;
+  stack.reserve(expected.size());
+  try {
+    if (given > expected.size())
+      throw std::invalid_argument("it takes " + std::to_string(expected.size()) + " arguments, got " + std::to_string(given));
+    for (uint32_t i = 0; i < expected.size(); i++) {
+      const Napi::Value value = i < given ? arguments.Get(i) : arguments.Env().Undefined();
+      if (value.IsUndefined() && expected[i].default_value())
+        stack.push_back(*expected[i].default_value());
+      else
+        stack.push_back(convert(value, expected[i].type(), expected[i], tensors));
+    }
+    torch::jit::Stack call = stack;  // kept for the message: the call consumes its stack
+    op.callBoxed(call);
+    return call;
+  } catch (const std::exception& error) {
+    std::ostringstream text;
+    text << schema.name() << "(";
+    for (size_t i = 0; i < stack.size(); i++) {
+      text << (i ? ", " : "") << expected[i].name() << ": ";
+      describe(text, stack[i]);
+    }
+    const auto* torchError = dynamic_cast<const c10::Error*>(&error);
+    text << "): " << (torchError ? torchError->what_without_backtrace() : error.what());
+    throw std::invalid_argument(text.str());
+  }
+}
+
+}  // namespace padezoo

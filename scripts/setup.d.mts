@@ -1,0 +1,84 @@
+/** The types of setup.mjs, which is plain JavaScript because it runs before anything is compiled. */
+
+export type SetupStep = 'dependencies' | 'compile' | 'libtorch' | 'addon';
+
+/** Where libtorch may come from, beside `PADEZOO_LIBTORCH`. */
+export type LibtorchSource = 'python' | 'cache' | 'pip' | 'archive' | 'debian';
+
+/** A libtorch on this machine. */
+export interface Libtorch {
+  /** the folder that holds include/ and lib/ */
+  readonly path: string;
+  /** e.g. `'2.13.0'` */
+  readonly version: string;
+  readonly include: readonly string[];
+  readonly lib: string;
+  /** the C++ that its headers are written in */
+  readonly standard: 'c++17' | 'c++20';
+}
+
+/** What a set-up has built. */
+export interface AddonRecord {
+  /** padezoo.node, for `require` */
+  readonly addon: string;
+  /** the library that registers `pade::*`; Python loads it with `torch.ops.load_library` */
+  readonly operators: string;
+  readonly libtorch: { readonly path: string; readonly version: string; readonly from: string };
+  /** the first line of the compiler's `--version` */
+  readonly compiler: string;
+  /** ISO 8601 */
+  readonly built: string;
+}
+
+export interface SetupOptions {
+  /** @default all of them */
+  readonly steps?: readonly SetupStep[];
+  /** whether a machine without a compiler or libtorch is an error; `'required'` by default */
+  readonly engine?: 'required' | 'optional';
+  /** build anew with libtorch from there only */
+  readonly from?: LibtorchSource | undefined;
+  /** look for libtorch and build anew */
+  readonly again?: boolean | undefined;
+  /** receives each line; standard error by default */
+  readonly log?: (line: string) => void;
+  readonly quiet?: boolean;
+}
+
+/** A step of the set-up could not be done; `message` says why and what to install. */
+export class SetupError extends Error {
+  override name: 'SetupError';
+}
+
+export function cacheDirectory(env?: NodeJS.ProcessEnv, platform?: NodeJS.Platform): string;
+
+/** The addon built for the present sources and environment; synchronous, a few milliseconds. */
+export function findAddon(): AddonRecord | undefined;
+
+/**
+ * Builds the addon in another process and waits for it; its messages go to standard error.
+ *
+ * @throws SetupError that says what to install
+ */
+export function buildAddonNow(): AddonRecord;
+
+/** Does the steps that are not done yet. */
+export function setup(options?: SetupOptions): Promise<{
+  readonly changed: boolean;
+  readonly addon: AddonRecord | undefined;
+  readonly problem: SetupError | undefined;
+}>;
+
+/** @throws SetupError that says what is missing in the folder */
+export function readLibtorch(path: string): Libtorch;
+
+/** Why the loader would not load it, or undefined. */
+export function loadProblem(libtorch: Libtorch): string | undefined;
+
+/** Why `node_modules` is not what package-lock.json asks for, or undefined. */
+export function outdatedDependencies(root: string): string | undefined;
+
+/** One hash over all that tsc's output depends on. */
+export function sourceStamp(root: string): string;
+
+/** tsc's outputs whose source is gone. */
+export function staleOutputs(root: string): string[];

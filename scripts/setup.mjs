@@ -1,0 +1,994 @@
+#!/usr/bin/env node
+/**
+ * Makes a checkout (or an installed package) ready to run: npm's packages, compiled TypeScript, libtorch, the addon.
+ * Plain JavaScript on Node's own modules, because it runs before anything is installed.
+ *
+ * Every step first looks whether its work is done. What takes long lands in the user cache under a temporary name and
+ * is renamed when complete, so that a killed run leaves nothing that a later run would believe.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { homedir, hostname, tmpdir } from 'node:os';
+import { basename, delimiter, dirname, join, relative, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+
+/** @typedef {import('./setup.d.mts').Libtorch} Libtorch */
+/** @typedef {import('./setup.d.mts').AddonRecord} AddonRecord */
+/** @typedef {import('./setup.d.mts').SetupStep} SetupStep */
+/** @typedef {import('./setup.d.mts').SetupOptions} SetupOptions */
+/** @typedef {import('./setup.d.mts').LibtorchSource} LibtorchSource */
+/** @typedef {(line: string) => void} Log */
+
+const PINNED_TORCH = '2.13.0';
+const OLDEST_TORCH = [1, 13]; // what the addon is tested with
+const CPU_INDEX = 'https://download.pytorch.org/whl/cpu';
+const ARCHIVES = 'https://download.pytorch.org/libtorch/cpu';
+const REACH_TIMEOUT_MS = 3_000; // longer than any answer of a reachable host; offline machines wait this long once
+const LOCK_BEAT_MS = 5_000;
+const LOCK_STALE_MS = 30_000; // six missed beats: its owner was killed
+const COMPILE_JOBS = 2; // a file that includes ATen takes about 1 GB of memory
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const NATIVE = join(ROOT, 'native');
+const MAC = process.platform === 'darwin';
+const SHARED = MAC ? 'dylib' : 'so';
+const PLATFORM = `${process.platform}-${process.arch}`;
+const TRIPLET = `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+const STEPS = /** @type {const} */ (['dependencies', 'compile', 'libtorch', 'addon']);
+
+const COMPILE_FLAGS = ['-O3', '-fPIC', '-Wall', '-Wno-psabi', '-DNDEBUG', ...(MAC ? [] : ['-fopenmp'])];
+const ADDON_FLAGS = ['-DNAPI_VERSION=9', '-DNODE_ADDON_API_CPP_EXCEPTIONS', '-fvisibility=hidden'];
+
+/** A step could not be done; `message` says why and what to install. */
+export class SetupError extends Error {
+  name = 'SetupError';
+}
+
+// ---------------------------------------------------------------------------------------------- where things are
+
+/**
+ * The folder for libtorch and the addon: `PADEZOO_CACHE`, else `padezoo` in the system's cache folder.
+ *
+ * @param {NodeJS.ProcessEnv} [env]
+ * @param {NodeJS.Platform} [platform]
+ */
+export function cacheDirectory(env = process.env, platform = process.platform) {
+  if (env.PADEZOO_CACHE) return resolve(env.PADEZOO_CACHE);
+  const home = env.HOME || homedir();
+  // The XDG specification has a relative path ignored.
+  if (env.XDG_CACHE_HOME?.startsWith('/')) return join(env.XDG_CACHE_HOME, 'padezoo');
+  return platform === 'darwin' ? join(home, 'Library/Caches/padezoo') : join(home, '.cache/padezoo');
+}
+
+/** A checkout has its TypeScript sources; an installed package has them compiled. */
+const isCheckout = () => existsSync(join(ROOT, 'tsconfig.json'));
+
+/** @param {string[]} parts */
+const hashOf = (...parts) => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+
+/** @param {string} path */
+const readJson = path => JSON.parse(readFileSync(path, 'utf8'));
+
+/** @param {string} path */
+const textOf = path => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+
+/**
+ * Every file below `folder` that `wanted` accepts, sorted; none where there is no such folder.
+ *
+ * @param {string} folder
+ * @param {RegExp} wanted
+ * @returns {string[]}
+ */
+function filesBelow(folder, wanted) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true })
+    .flatMap(entry => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return filesBelow(path, wanted);
+      return wanted.test(entry.name) ? [path] : [];
+    })
+    .sort();
+}
+
+/**
+ * One hash over the paths and contents of files.
+ *
+ * @param {string[]} files
+ */
+const contentHash = files => hashOf(...files.flatMap(file => [relative(ROOT, file), textOf(file)]));
+
+/** @param {string} name */
+function onPath(name) {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return name.includes('/') ? existsSync(name) : folders.some(folder => folder && existsSync(join(folder, name)));
+}
+
+const isRoot = () => process.getuid?.() === 0;
+
+// ------------------------------------------------------------------------------------- running other programs
+
+/**
+ * Runs a program to its end. Its output is kept, or shown on standard error (`show`), which leaves standard output alone.
+ *
+ * @param {string[]} command
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, show?: boolean }} [options]
+ * @returns {Promise<{ code: number | null, output: string, errors: string }>}
+ */
+function run([program = '', ...args], { cwd = ROOT, env = process.env, show = false } = {}) {
+  return new Promise(done => {
+    const child = spawn(program, args, { cwd, env, stdio: ['ignore', show ? 2 : 'pipe', show ? 2 : 'pipe'] });
+    let output = '';
+    let errors = '';
+    child.stdout?.setEncoding('utf8').on('data', text => (output += text));
+    child.stderr?.setEncoding('utf8').on('data', text => (errors += text));
+    child.on('error', error => done({ code: null, output, errors: error.message }));
+    child.on('close', code => done({ code, output, errors }));
+  });
+}
+
+/**
+ * The last lines of what a program printed, for an error message.
+ *
+ * @param {{ output: string, errors: string }} result
+ */
+const tailOf = ({ output, errors }, lines = 12) => (errors.trim() || output.trim()).split('\n').slice(-lines).join('\n');
+
+/**
+ * Runs `work` while no other set-up runs it. A lock whose owner was killed is taken over: its owner's process is gone,
+ * or it has not been touched for a while. Should two ever run at once, temporary names and renames keep both right.
+ *
+ * @template T
+ * @param {string} name
+ * @param {Log} log
+ * @param {() => Promise<T>} work
+ */
+async function alone(name, log, work) {
+  const cache = cacheDirectory();
+  try {
+    mkdirSync(cache, { recursive: true });
+  } catch (cause) {
+    throw new SetupError(`set-up: cannot write to the cache ${cache}; set PADEZOO_CACHE to a folder of yours`, { cause });
+  }
+  const lock = join(cache, `${name}.lock`);
+  const owner = JSON.stringify({ host: hostname(), pid: process.pid });
+  for (let waited = false; ; waited = true) {
+    try {
+      writeFileSync(lock, owner, { flag: 'wx' });
+      break;
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+      if (isStale(lock)) rmSync(lock, { force: true });
+      else {
+        if (!waited) log('waiting for another set-up that is at work');
+        await sleep(300);
+      }
+    }
+  }
+  const beat = setInterval(() => {
+    if (existsSync(lock)) utimesSync(lock, new Date(), new Date());
+  }, LOCK_BEAT_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(beat);
+    if (textOf(lock) === owner) rmSync(lock, { force: true });
+  }
+}
+
+/** @param {string} lock */
+function isStale(lock) {
+  try {
+    if (Date.now() - statSync(lock).mtimeMs > LOCK_STALE_MS) return true;
+    const { host, pid } = readJson(lock);
+    if (host === hostname()) process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    // ESRCH: its owner is gone. Anything else: it is just being written or removed, or is not ours to signal.
+    return /** @type {NodeJS.ErrnoException} */ (error).code === 'ESRCH';
+  }
+}
+
+/**
+ * Fills a new folder and gives it its name when it is complete.
+ *
+ * @param {string} target
+ * @param {(folder: string) => Promise<void>} fill
+ */
+async function buildBeside(target, fill) {
+  const parent = dirname(target);
+  mkdirSync(parent, { recursive: true });
+  removeLeftovers(parent);
+  const folder = join(parent, `.partial-${hostname()}-${process.pid}-${basename(target)}`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  try {
+    await fill(folder);
+    rmSync(target, { recursive: true, force: true });
+    renameSync(folder, target);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Removes what killed runs on this machine left.
+ *
+ * @param {string} parent
+ */
+function removeLeftovers(parent) {
+  for (const name of readdirSync(parent)) {
+    const prefix = `.partial-${hostname()}-`;
+    if (!name.startsWith(prefix)) continue;
+    try {
+      process.kill(Number.parseInt(name.slice(prefix.length), 10), 0);
+    } catch {
+      rmSync(join(parent, name), { recursive: true, force: true });
+    }
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {string} text
+ */
+function writeAtomically(path, text) {
+  const beside = `${path}.${process.pid}`;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(beside, text, { flush: true });
+  renameSync(beside, path);
+}
+
+// ------------------------------------------------------------------------------------------- step: dependencies
+
+/**
+ * Why `node_modules` is not what package-lock.json asks for, or undefined where it is. npm writes down what it has
+ * installed (`node_modules/.package-lock.json`) as its last act, so a killed install is seen as well.
+ *
+ * @param {string} root
+ */
+export function outdatedDependencies(root) {
+  const lockFile = join(root, 'package-lock.json');
+  const installedFile = join(root, 'node_modules/.package-lock.json');
+  if (!existsSync(installedFile)) return 'nothing is installed yet';
+  const manifest = readJson(join(root, 'package.json'));
+  const installed = readJson(installedFile).packages;
+  if (!existsSync(lockFile)) {
+    const names = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
+    const missing = names.find(name => !installed[`node_modules/${name}`]);
+    return missing && `${missing} is not installed`;
+  }
+  const locked = readJson(lockFile).packages;
+  for (const kind of ['dependencies', 'devDependencies'])
+    if (JSON.stringify(sorted(manifest[kind])) !== JSON.stringify(sorted(locked['']?.[kind])))
+      return `package.json and package-lock.json differ in their ${kind}`;
+  for (const [path, wanted] of Object.entries(locked)) {
+    const found = installed[path];
+    if (path === '' || (!found && wanted.optional)) continue; // an optional package may be for another platform
+    if (found?.version !== wanted.version || found?.integrity !== wanted.integrity)
+      return `${path.replace(/^.*node_modules\//, '')} ${wanted.version ?? ''} is not installed`;
+  }
+  return undefined;
+}
+
+/** @param {Record<string, string>} [record] */
+const sorted = (record = {}) => Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
+
+/** @param {Log} log */
+async function installDependencies(log) {
+  if (!isCheckout()) return log('not needed in an installed package'), false;
+  return alone(`checkout-${hashOf(ROOT)}`, log, async () => {
+    const reason = outdatedDependencies(ROOT);
+    if (!reason) return log('up to date'), false;
+    const verb = existsSync(join(ROOT, 'package-lock.json')) ? 'ci' : 'install';
+    log(`npm ${verb}, because ${reason}`);
+    const seconds = stopwatch();
+    // The ONNX runtime is for tests and runs on the CPU: its post-install script would fetch CUDA libraries.
+    const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
+    const result = await run(['npm', verb, '--no-audit', '--no-fund', '--loglevel=error'], { env, show: true });
+    if (result.code !== 0)
+      throw new SetupError(
+        `dependencies: npm ${verb} failed (see above). Where package.json and package-lock.json differ, run ` +
+          '`npm install`; else see that the npm registry can be reached.',
+      );
+    return log(`installed in ${seconds()} s`), true;
+  });
+}
+
+// ------------------------------------------------------------------------------------------------ step: compile
+
+/**
+ * The sources that tsc compiles: the folders of tsconfig.json's `include`.
+ *
+ * @param {string} root
+ */
+function sourceFolders(root) {
+  return /** @type {string[]} */ (readJson(join(root, 'tsconfig.json')).include);
+}
+
+/**
+ * One hash over all that the compiled output depends on; it changes when a source is edited, added, moved or removed.
+ *
+ * @param {string} root
+ */
+export function sourceStamp(root) {
+  const sources = sourceFolders(root).flatMap(folder => filesBelow(join(root, folder), /\.[cm]?ts$/));
+  const settings = ['tsconfig.json', 'package.json', 'package-lock.json'].map(name => join(root, name));
+  return hashOf(...[...settings, ...sources].flatMap(file => [relative(root, file), textOf(file)]));
+}
+
+/**
+ * The outputs of tsc whose source is gone; a test whose source was deleted would otherwise run for ever.
+ *
+ * @param {string} root
+ */
+export function staleOutputs(root) {
+  const dist = join(root, 'dist');
+  return sourceFolders(root)
+    .flatMap(folder => filesBelow(join(dist, folder), /\.(d\.)?[cm]?[jt]s(\.map)?$/))
+    .filter(file => {
+      const source = relative(dist, file).replace(/(\.d)?\.([cm]?)[jt]s(\.map)?$/, '.$2ts');
+      return !existsSync(join(root, source));
+    });
+}
+
+/** @param {Log} log */
+async function compile(log) {
+  if (!isCheckout()) return log('not needed in an installed package'), false;
+  return alone(`checkout-${hashOf(ROOT)}`, log, async () => {
+    const stampFile = join(ROOT, 'dist/.padezoo-stamp');
+    const stamp = sourceStamp(ROOT);
+    if (textOf(stampFile) === stamp) return log('up to date'), false;
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+    if (!existsSync(tsc)) throw new SetupError('compile: TypeScript is not installed; run `node scripts/setup.mjs`');
+    const seconds = stopwatch();
+    rmSync(stampFile, { force: true });
+    const pretty = String(process.stderr.isTTY ?? false);
+    const result = await run([process.execPath, tsc, '--project', ROOT, '--pretty', pretty], { show: true });
+    if (result.code !== 0) throw new SetupError('compile: tsc found errors (see above)');
+    for (const file of staleOutputs(ROOT)) rmSync(file);
+    writeAtomically(stampFile, stamp);
+    return log(`compiled into dist/ in ${seconds()} s`), true;
+  });
+}
+
+// ----------------------------------------------------------------------------------------------- step: libtorch
+
+/**
+ * What a folder holds, where it is a libtorch: PyTorch's archive, the `torch` folder of its wheel, or a `/usr` with
+ * Debian's packages.
+ *
+ * @param {string} path
+ * @returns {Libtorch}
+ * @throws {SetupError} that says what is missing
+ */
+export function readLibtorch(path) {
+  const folders = [join(path, 'lib', TRIPLET), join(path, 'lib')];
+  const lib = folders.find(folder => existsSync(join(folder, `libtorch_cpu.${SHARED}`)));
+  if (!lib) throw new SetupError(`${path} has no lib/libtorch_cpu.${SHARED}`);
+  if (!existsSync(join(lib, `libc10.${SHARED}`))) throw new SetupError(`${lib} has no libc10.${SHARED}`);
+  if (!existsSync(join(path, 'include/ATen/ATen.h'))) throw new SetupError(`${path} has no include/ATen/ATen.h`);
+  const version = versionOf(path, lib);
+  if (!version) throw new SetupError(`cannot tell the version of the libtorch in ${path}`);
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < OLDEST_TORCH[0] || (major === OLDEST_TORCH[0] && minor < OLDEST_TORCH[1]))
+    throw new SetupError(`${path} holds libtorch ${version}; padezoo needs ${OLDEST_TORCH.join('.')} or newer`);
+  const include = [join(path, 'include'), join(path, 'include/torch/csrc/api/include')];
+  return { path, version, include, lib, standard: major > 2 || (major === 2 && minor >= 10) ? 'c++20' : 'c++17' };
+}
+
+/**
+ * @param {string} path
+ * @param {string} lib
+ */
+function versionOf(path, lib) {
+  const number = /\d+\.\d+(\.\d+)?/;
+  const written = [
+    /__version__ = '(.*)'/.exec(textOf(join(path, 'version.py')))?.[1],
+    textOf(join(path, 'build-version')),
+    ...['torch/csrc/api/include/torch', 'torch/headeronly', 'torch'].map(
+      folder => /TORCH_VERSION\s+\\?\s*"(.*)"/.exec(textOf(join(path, 'include', folder, 'version.h')))?.[1],
+    ),
+    // Debian's so-name: libtorch_cpu.so.1.13
+    ...readdirSync(lib).map(name => /^libtorch_cpu\.so\.(.*)$/.exec(name)?.[1]),
+  ];
+  return written.map(text => number.exec(text ?? '')?.[0]).find(Boolean);
+}
+
+/**
+ * The folders in which a libtorch's own dependencies lie: its own, and in unpacked Debian packages their neighbours
+ * (libblas.so.3 is in `openblas-pthread/`, which only an installation would link to).
+ *
+ * @param {Libtorch} libtorch
+ */
+function libraryFolders({ path, lib }) {
+  if (!lib.endsWith(TRIPLET) || path === '/usr') return [lib];
+  const hasLibraries = (/** @type {string} */ folder) =>
+    statSync(folder, { throwIfNoEntry: false })?.isDirectory() && readdirSync(folder).some(name => /^lib.*\.so(\.|$)/.test(name));
+  const neighbours = readdirSync(lib).map(name => join(lib, name));
+  const system = [dirname(lib), join(dirname(path), 'lib', TRIPLET)].filter(existsSync);
+  return [lib, ...[...system, ...neighbours].filter(hasLibraries)];
+}
+
+/**
+ * Why the loader would not load a libtorch, or undefined. The usual case: PyTorch's CUDA wheel on its own, whose
+ * libcudart, libcudnn and others come in separate packages.
+ *
+ * @param {Libtorch} libtorch
+ */
+export function loadProblem(libtorch) {
+  if (MAC) return undefined;
+  const cuda = existsSync(join(libtorch.lib, 'libtorch_cuda.so'));
+  const kind = cuda ? 'a CUDA build without its companion libraries' : 'a libtorch with missing libraries';
+  const env = { ...process.env, LD_LIBRARY_PATH: libraryFolders(libtorch).join(':') };
+  const missing = new Set();
+  for (const name of cuda ? ['libtorch_cpu.so', 'libc10_cuda.so', 'libtorch_cuda.so'] : ['libtorch_cpu.so']) {
+    const { error, status, stdout = '' } = spawnSync('ldd', [join(libtorch.lib, name)], { encoding: 'utf8', env });
+    if (error && cuda && !existsSync(join(libtorch.path, '../nvidia'))) return kind;
+    if (error) return undefined; // without ldd the load check at the end has to find out
+    if (status !== 0) return `${kind}: ${name} is not a library that this machine can load`;
+    for (const [, library] of stdout.matchAll(/^\s*(\S+) => not found/gm)) missing.add(library);
+  }
+  return missing.size ? `${kind} (${[...missing].slice(0, 4).join(', ')}${missing.size > 4 ? ', ...' : ''})` : undefined;
+}
+
+/**
+ * @param {string} path
+ * @throws {SetupError} when it is none, or one that cannot be loaded
+ */
+function usableLibtorch(path) {
+  const libtorch = readLibtorch(path);
+  const problem = loadProblem(libtorch);
+  if (problem) throw new SetupError(`${path} is ${problem}`);
+  return libtorch;
+}
+
+/**
+ * The places where libtorch may come from, in the order in which they are asked. Each gives the folder of one, or throws
+ * a SetupError that says why it cannot.
+ *
+ * @type {Record<LibtorchSource, (log: Log) => Promise<Libtorch>>}
+ */
+const SOURCES = {
+  /** The Python `torch` that is installed; found without importing it, which would take seconds. */
+  async python() {
+    const program =
+      'import importlib.util as u; s = u.find_spec("torch"); print(s.origin and s.submodule_search_locations[0] if s else "")';
+    const result = await run(['python3', '-c', program], { cwd: tmpdir() });
+    const path = result.output.trim();
+    if (result.code !== 0 || !path || path === 'None') throw new SetupError('python3 has no torch');
+    return usableLibtorch(path);
+  },
+
+  async cache() {
+    const found = [cachedTorch(), cachedDebian()].find(existsSync);
+    if (!found) throw new SetupError(`nothing in ${join(cacheDirectory(), 'libtorch')}`);
+    return usableLibtorch(found);
+  },
+
+  /** PyTorch's wheel, of which only headers and libraries are kept. */
+  async pip(log) {
+    if ((await run(['python3', '-m', 'pip', '--version'])).code !== 0) throw new SetupError('python3 has no pip');
+    // One quick look, so that an unreachable index does not cost pip's retries.
+    const look =
+      'import sys, urllib.request as r; r.urlopen(r.Request(sys.argv[1], method="HEAD"), timeout=float(sys.argv[2]))';
+    const reach = await run(['python3', '-c', look, `${CPU_INDEX}/torch/`, String(REACH_TIMEOUT_MS / 1000)]);
+    log(`fetching PyTorch ${PINNED_TORCH} with pip (about 190 MB; 500 MB unpacked)`);
+    await buildBeside(dirname(cachedTorch()), async folder => {
+      const wheels = join(folder, 'wheel');
+      const pip = ['python3', '-m', 'pip', 'download', '--no-deps', '--retries', '1', '--dest', wheels];
+      const anyPython = ['--only-binary', ':all:', '--python-version', '3.12', '--platform', wheelPlatform()];
+      const attempts = [
+        ...(reach.code === 0 ? [['--index-url', CPU_INDEX]] : []),
+        [],
+        anyPython, // this Python is too new or too old for a wheel, but only its C++ libraries are wanted
+      ];
+      let result = { code: /** @type {number | null} */ (1), output: '', errors: '' };
+      for (const attempt of attempts) {
+        result = await run([...pip, ...attempt, `torch==${PINNED_TORCH}`], { cwd: folder });
+        if (result.code === 0) break;
+      }
+      if (result.code !== 0) throw new SetupError(`pip download torch==${PINNED_TORCH}: ${tailOf(result, 2)}`);
+      const [wheel] = filesBelow(wheels, /\.whl$/);
+      log('unpacking its headers and libraries');
+      await unzip(wheel, folder, ['torch/include/', 'torch/lib/', 'torch/version.py', 'torch.libs/', 'torch/.dylibs/']);
+      rmSync(wheels, { recursive: true });
+      usableLibtorch(join(folder, 'torch'));
+    });
+    return readLibtorch(cachedTorch());
+  },
+
+  /** PyTorch's archive for C++, where there is no pip. */
+  async archive(log) {
+    const name = MAC ? `libtorch-macos-${process.arch}-${PINNED_TORCH}` : undefined;
+    const builds = ['libtorch-shared-with-deps', 'libtorch-cxx11-abi-shared-with-deps'];
+    const names = name ? [name] : process.arch === 'x64' ? builds.map(build => `${build}-${PINNED_TORCH}+cpu`) : [];
+    if (names.length === 0) throw new SetupError(`PyTorch has no libtorch archive for ${PLATFORM}`);
+    const urls = names.map(each => `${ARCHIVES}/${encodeURIComponent(each)}.zip`);
+    const response = await firstReachable(urls);
+    if (!response) throw new SetupError(`no answer from ${urls[0]} within ${REACH_TIMEOUT_MS / 1000} s`);
+    log(`downloading ${response}`);
+    await buildBeside(dirname(cachedTorch()), async folder => {
+      const zip = join(folder, 'libtorch.zip');
+      await download(response, zip);
+      await unzip(zip, folder, ['libtorch/include/', 'libtorch/lib/', 'libtorch/build-version']);
+      rmSync(zip);
+      renameSync(join(folder, 'libtorch'), join(folder, 'torch'));
+      usableLibtorch(join(folder, 'torch'));
+    });
+    return readLibtorch(cachedTorch());
+  },
+
+  /** Debian's libtorch-dev: installed, to be installed by root, or unpacked into the cache. */
+  async debian(log) {
+    if (existsSync('/usr/include/ATen/ATen.h')) return usableLibtorch('/usr');
+    if (!onPath('apt-get')) throw new SetupError('no apt-get here');
+    const packages = ['libtorch-dev', 'libopenblas0-pthread'];
+    const problem = await installWithApt(packages, log);
+    if (!problem) return usableLibtorch('/usr');
+    if (!onPath('dpkg')) throw new SetupError(`${problem}; no dpkg here`);
+    if (existsSync(cachedDebian())) return usableLibtorch(cachedDebian());
+    const plan = await run(['apt-get', 'install', '--simulate', '--no-install-recommends', ...packages]);
+    if (plan.code !== 0) throw new SetupError(`${problem}; apt-get knows no libtorch-dev: ${tailOf(plan, 1)}`);
+    // The C library and the compiler's run time must stay the system's: this process has them loaded already.
+    const names = [...plan.output.matchAll(/^Inst (\S+)/gm)]
+      .map(match => match[1])
+      .filter(name => !/^(libc6|libc-|libgcc|libstdc\+\+)|-(data|common|plugins)$/.test(name));
+    log(`unpacking ${names.length} packages of Debian's libtorch-dev into the cache (about 120 MB of downloads)`);
+    await buildBeside(dirname(cachedDebian()), async folder => {
+      const downloads = join(folder, 'downloads');
+      mkdirSync(downloads);
+      const fetched = await run(['apt-get', 'download', ...names], { cwd: downloads });
+      if (fetched.code !== 0) throw new SetupError(`${problem}; apt-get download failed: ${tailOf(fetched, 3)}`);
+      for (const file of filesBelow(downloads, /\.deb$/)) {
+        const unpacked = await run(['dpkg', '-x', file, folder]);
+        if (unpacked.code !== 0) throw new SetupError(`dpkg -x ${basename(file)}: ${tailOf(unpacked, 3)}`);
+      }
+      rmSync(downloads, { recursive: true });
+      usableLibtorch(join(folder, 'usr'));
+    });
+    return readLibtorch(cachedDebian());
+  },
+};
+
+const FROM = /** @type {const} */ ({
+  python: "Python's torch",
+  cache: 'the user cache',
+  pip: 'pip',
+  archive: "PyTorch's archive",
+  debian: 'Debian',
+});
+
+const cachedTorch = () => join(cacheDirectory(), 'libtorch', `torch-${PINNED_TORCH}-${PLATFORM}`, 'torch');
+const cachedDebian = () => join(cacheDirectory(), 'libtorch', `debian-${PLATFORM}`, 'usr');
+
+function wheelPlatform() {
+  if (MAC) return `macosx_11_0_${process.arch === 'arm64' ? 'arm64' : 'x86_64'}`;
+  return `manylinux_2_28_${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}`;
+}
+
+/**
+ * Asks each place in turn.
+ *
+ * @param {Log} log
+ * @param {LibtorchSource} [only]
+ * @returns {Promise<Libtorch & { from: string }>}
+ */
+async function findLibtorch(log, only) {
+  const given = process.env.PADEZOO_LIBTORCH;
+  if (given && !only) {
+    try {
+      return { ...usableLibtorch(resolve(given)), from: 'PADEZOO_LIBTORCH' };
+    } catch (cause) {
+      throw new SetupError(
+        `libtorch: PADEZOO_LIBTORCH is ${given}, but ${/** @type {Error} */ (cause).message}.\n` +
+          "Set it to a folder with libtorch's include/ and lib/, or unset it to have one found.",
+        { cause },
+      );
+    }
+  }
+  const reasons = [];
+  for (const source of only ? [only] : /** @type {LibtorchSource[]} */ (Object.keys(SOURCES))) {
+    if (source === 'archive' && onPath('python3') && reasons.some(reason => reason.startsWith('pip: pip download')))
+      continue; // the same host, which pip could not get at
+    try {
+      return { ...(await SOURCES[source](log)), from: FROM[source] };
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      reasons.push(`${source}: ${error.message}`);
+    }
+  }
+  throw new SetupError(
+    [
+      'libtorch: none was found.',
+      ...reasons.map(reason => `  ${reason}`),
+      'Do one of these, then run the set-up again:',
+      `  pip install torch==${PINNED_TORCH} --index-url ${CPU_INDEX}`,
+      '  sudo apt-get install libtorch-dev        (Debian, Ubuntu)',
+      '  unpack libtorch from https://pytorch.org and set PADEZOO_LIBTORCH to its folder',
+    ].join('\n'),
+  );
+}
+
+/**
+ * Installs packages as root, and says so first.
+ *
+ * @param {string[]} packages
+ * @param {Log} log
+ * @returns {Promise<string | undefined>} why it did not
+ */
+async function installWithApt(packages, log) {
+  if (!onPath('apt-get')) return 'there is no apt-get';
+  if (!isRoot()) return 'apt-get install needs root';
+  if (process.env.PADEZOO_NO_APT === '1') return 'PADEZOO_NO_APT=1 forbids apt-get install';
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const policy = await run(['apt-cache', 'policy', ...packages], { env: { ...env, LC_ALL: 'C' } });
+  const known = [...policy.output.matchAll(/Candidate: (?!\(none\))/g)].length;
+  if (known < packages.length) {
+    log('apt-get update, because its lists know nothing of what is needed');
+    await run(['apt-get', 'update'], { env });
+  }
+  log(`installing ${packages.join(' and ')} with apt-get, as root (PADEZOO_NO_APT=1 forbids it)`);
+  const result = await run(['apt-get', 'install', '-y', '--no-install-recommends', ...packages], { env });
+  return result.code === 0 ? undefined : `apt-get install failed: ${tailOf(result, 2)}`;
+}
+
+/**
+ * Unpacks what lies under some prefixes of a zip file; a CUDA build is refused before its gigabytes are unpacked.
+ *
+ * @param {string} zip
+ * @param {string} folder
+ * @param {string[]} prefixes
+ */
+async function unzip(zip, folder, prefixes) {
+  const program = [
+    'import sys, zipfile',
+    'archive, folder, *prefixes = sys.argv[1:]',
+    'with zipfile.ZipFile(archive) as z:',
+    '    names = [n for n in z.namelist() if n.startswith(tuple(prefixes))]',
+    '    if any(n.endswith("/libtorch_cuda.so") for n in names): sys.exit(9)',
+    '    z.extractall(folder, names)',
+  ].join('\n');
+  const command = onPath('python3')
+    ? ['python3', '-c', program, zip, folder, ...prefixes]
+    : onPath('unzip')
+      ? ['unzip', '-q', zip, ...prefixes.map(prefix => `${prefix}*`), '-d', folder]
+      : undefined;
+  if (!command) throw new SetupError('neither python3 nor unzip is here to unpack it');
+  const result = await run(command);
+  if (result.code === 9) throw new SetupError('got a CUDA build, whose companion libraries are not in it');
+  if (result.code !== 0) throw new SetupError(`cannot unpack ${basename(zip)}: ${tailOf(result, 2)}`);
+}
+
+/** @param {string[]} urls */
+async function firstReachable(urls) {
+  for (const url of urls) {
+    try {
+      const response = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(REACH_TIMEOUT_MS) });
+      if (response.ok) return url;
+    } catch {
+      // Not reachable is one of the two answers that were asked for.
+    }
+  }
+  return undefined;
+}
+
+/**
+ * @param {string} url
+ * @param {string} file
+ */
+async function download(url, file) {
+  try {
+    const response = await fetch(url);
+    if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
+    await pipeline(Readable.fromWeb(/** @type {any} */ (response.body)), createWriteStream(file));
+    const expected = response.headers.get('content-length');
+    const { size } = statSync(file);
+    if (expected && Number(expected) !== size) throw new Error(`${size} of ${expected} bytes`);
+  } catch (cause) {
+    throw new SetupError(`cannot download ${url}: ${/** @type {Error} */ (cause).message}`, { cause });
+  }
+}
+
+// -------------------------------------------------------------------------------------------------- step: addon
+
+const nativeSources = () => filesBelow(NATIVE, /\.(cpp|h|hpp)$/);
+
+/** The name under which the present sources, platform and choices are remembered. */
+function selector() {
+  const { PADEZOO_LIBTORCH: given, CXX = '' } = process.env;
+  return hashOf(
+    contentHash(nativeSources()),
+    PLATFORM,
+    given ? resolve(given) : '',
+    CXX,
+    readJson(join(ROOT, 'package.json')).version,
+    ...COMPILE_FLAGS,
+    ...ADDON_FLAGS,
+  );
+}
+
+const pointerFile = () => join(cacheDirectory(), 'addon', `${selector()}.json`);
+
+/**
+ * The addon that an earlier set-up built for the present sources, where it and its libtorch are still there.
+ *
+ * @returns {AddonRecord | undefined}
+ */
+export function findAddon() {
+  if (process.env.PADEZOO_NO_ENGINE === '1') return undefined;
+  const file = pointerFile();
+  try {
+    /** @type {AddonRecord} */
+    const record = readJson(file);
+    if (!existsSync(record.addon) || !existsSync(record.operators)) return undefined;
+    // A libtorch that was upgraded in place is another libtorch.
+    return readLibtorch(record.libtorch.path).version === record.libtorch.version ? record : undefined;
+  } catch {
+    return undefined; // not there, or no record: either way the addon has to be built
+  }
+}
+
+/**
+ * Builds the addon in a process of its own, all messages on standard error, and waits for it.
+ *
+ * @returns {AddonRecord}
+ * @throws {SetupError} that says what to install
+ */
+export function buildAddonNow() {
+  const script = fileURLToPath(import.meta.url);
+  const { stdout } = spawnSync(process.execPath, [script, '--only', 'engine', '--json'], {
+    stdio: ['ignore', 'pipe', 2],
+    encoding: 'utf8',
+  });
+  const answer = stdout ? JSON.parse(stdout) : { error: 'the set-up was ended before it was done' };
+  if (answer.error) throw new SetupError(answer.error);
+  return answer.addon;
+}
+
+/**
+ * The C++ compiler: `CXX`, else g++ (clang++ on macOS); installed by root where it is missing.
+ *
+ * @param {Log} log
+ */
+async function findCompiler(log) {
+  const command = process.env.CXX ? process.env.CXX.split(/\s+/) : [MAC ? 'clang++' : 'g++'];
+  const name = command.join(' ');
+  if (!onPath(command[0] ?? '')) {
+    const install = MAC ? 'xcode-select --install' : 'sudo apt-get install g++        (Debian, Ubuntu)';
+    const problem = process.env.CXX ? 'CXX names it' : MAC ? '' : await installWithApt(['g++'], log);
+    if (problem !== undefined)
+      throw new SetupError(
+        `addon: there is no ${name}${problem && ` (${problem})`}. Install a C++ compiler, then run the set-up again:\n  ${install}`,
+      );
+  }
+  const version = await run([...command, '--version']);
+  if (version.code !== 0) throw new SetupError(`addon: ${name} --version failed: ${tailOf(version, 3)}`);
+  return { command, name: (version.output.split('\n')[0] ?? name).trim() };
+}
+
+/**
+ * `_GLIBCXX_USE_CXX11_ABI` as libtorch was compiled with it: PyTorch's wheels up to 2.5 take the old std::string.
+ *
+ * @param {Libtorch} libtorch
+ */
+function stringAbi({ lib }) {
+  return readFileSync(join(lib, `libc10.${SHARED}`), 'latin1').includes('SourceLocationESs') ? 0 : 1;
+}
+
+/**
+ * The folders with Node's C headers and their C++ wrapper, which are npm packages.
+ */
+function nodeHeaders() {
+  const require = createRequire(join(ROOT, 'package.json'));
+  try {
+    const packageFolder = (/** @type {string} */ name) => dirname(require.resolve(`${name}/package.json`));
+    return [packageFolder('node-addon-api'), join(packageFolder('node-api-headers'), 'include')];
+  } catch (cause) {
+    throw new SetupError('addon: npm packages are missing; run `node scripts/setup.mjs`', { cause });
+  }
+}
+
+/**
+ * @param {string[]} compiler
+ * @param {Libtorch} libtorch
+ */
+function flagsFor(compiler, libtorch) {
+  const system = (/** @type {string[]} */ folders) => folders.flatMap(folder => ['-isystem', folder]);
+  const abi = MAC ? [] : [`-D_GLIBCXX_USE_CXX11_ABI=${stringAbi(libtorch)}`];
+  // -isystem /usr/include would hide the C library's headers from the C++ ones; the compiler looks there anyway.
+  const headers = system(libtorch.include.filter(folder => folder !== '/usr/include'));
+  const common = [...compiler, `-std=${libtorch.standard}`, ...COMPILE_FLAGS, ...abi, ...headers];
+  const rpath = (/** @type {string} */ folder) => ['-Xlinker', '-rpath', '-Xlinker', folder];
+  const folders = libraryFolders(libtorch);
+  // DT_RPATH rather than RUNPATH: the loader also uses it for what libtorch itself needs.
+  const linux = ['-Wl,--disable-new-dtags', '-Wl,--no-as-needed', '-fopenmp'];
+  const link = [
+    ...compiler,
+    ...(MAC ? ['-dynamiclib', '-undefined', 'dynamic_lookup'] : ['-shared', ...linux]),
+    `-L${libtorch.lib}`,
+    ...folders.flatMap(rpath),
+    ...(MAC ? [] : folders.flatMap(folder => ['-Xlinker', '-rpath-link', '-Xlinker', folder])),
+  ];
+  return { common, addon: [...ADDON_FLAGS, ...system(nodeHeaders())], link, rpath, libraries: ['-ltorch', '-ltorch_cpu', '-lc10'] };
+}
+
+/**
+ * Compiles and links both libraries, and proves that a fresh Node loads them.
+ *
+ * @param {{ command: string[], name: string }} compiler
+ * @param {Libtorch & { from: string }} libtorch
+ * @param {Log} log
+ * @returns {Promise<AddonRecord>}
+ */
+async function buildAddon(compiler, libtorch, log) {
+  const flags = flagsFor(compiler.command, libtorch);
+  const sources = nativeSources();
+  const key = hashOf(contentHash(sources), libtorch.path, libtorch.version, PLATFORM, compiler.name, JSON.stringify(flags));
+  const target = join(cacheDirectory(), 'addon', key);
+  const operatorsName = `libpadezoo_operators.${SHARED}`;
+  const files = (/** @type {string} */ part) => sources.filter(file => file.startsWith(join(NATIVE, part, '/')) && file.endsWith('.cpp'));
+  const operators = files('operators').map(source => ({ source, flags: flags.common }));
+  const addon = files('addon').map(source => ({ source, flags: [...flags.common, ...flags.addon] }));
+  if (!operators.length || !addon.length) throw new SetupError(`addon: ${NATIVE} has no sources; install padezoo again`);
+  if (!existsSync(join(target, 'padezoo.node'))) {
+    const units = [...operators, ...addon];
+    log(`compiling ${units.length} files with ${compiler.name} against libtorch ${libtorch.version}`);
+    await buildBeside(target, async folder => {
+      const object = (/** @type {string} */ source) => join(folder, `${relative(NATIVE, source).replace(/\W/g, '_')}.o`);
+      const objects = (/** @type {typeof units} */ part) => part.map(({ source }) => object(source));
+      const waiting = [...units];
+      const work = async () => {
+        for (let unit = waiting.shift(); unit; unit = waiting.shift())
+          await compileOrThrow([...unit.flags, '-c', unit.source, '-o', object(unit.source)], unit.source);
+      };
+      // allSettled: a folder that is removed while the other compiler still writes would come back.
+      const results = await Promise.allSettled(Array.from({ length: COMPILE_JOBS }, work));
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
+      const operatorsFile = join(folder, operatorsName);
+      const name = MAC ? ['-install_name', `@rpath/${operatorsName}`] : [`-Wl,-soname,${operatorsName}`];
+      await compileOrThrow([...flags.link, ...name, ...objects(operators), ...flags.libraries, '-o', operatorsFile], operatorsName);
+      const own = [`-L${folder}`, '-lpadezoo_operators', ...flags.rpath(MAC ? '@loader_path' : '$ORIGIN')];
+      const addonFile = join(folder, 'padezoo.node');
+      await compileOrThrow([...flags.link, ...objects(addon), ...own, ...flags.libraries, '-o', addonFile], 'padezoo.node');
+      for (const file of objects(units)) rmSync(file);
+      const load = 'try { require(process.argv[1]) } catch (error) { console.error(error.message); process.exit(1) }';
+      const loaded = await run([process.execPath, '-e', load, addonFile]);
+      if (loaded.code !== 0)
+        throw new SetupError(`addon: Node ${process.version} cannot load what was built for libtorch ${libtorch.version} in ${libtorch.path}:\n${tailOf(loaded)}`);
+    });
+  }
+  /** @type {AddonRecord} */
+  const record = {
+    addon: join(target, 'padezoo.node'),
+    operators: join(target, operatorsName),
+    libtorch: { path: libtorch.path, version: libtorch.version, from: libtorch.from },
+    compiler: compiler.name,
+    built: new Date().toISOString(),
+  };
+  writeAtomically(pointerFile(), `${JSON.stringify(record, null, 2)}\n`);
+  return record;
+}
+
+/**
+ * @param {string[]} command
+ * @param {string} what
+ */
+async function compileOrThrow(command, what) {
+  const result = await run(command);
+  if (result.code !== 0)
+    throw new SetupError(`addon: ${command[0]} failed on ${relative(ROOT, what)}:\n${tailOf(result, 40)}\n(${command.join(' ')})`);
+  if (result.errors) process.stderr.write(result.errors); // warnings
+}
+
+// --------------------------------------------------------------------------------------------------- all of it
+
+function stopwatch() {
+  const start = performance.now();
+  return () => ((performance.now() - start) / 1000).toFixed(0);
+}
+
+/**
+ * Does the steps that are not done yet.
+ *
+ * @param {SetupOptions} [options]
+ * @returns {Promise<{ changed: boolean, addon: AddonRecord | undefined, problem: SetupError | undefined }>}
+ * @throws {SetupError} when a step fails; with `engine: 'optional'` a missing compiler or libtorch is `problem` instead
+ */
+export async function setup({ steps = [...STEPS], engine = 'required', from, again = false, quiet = false, log: write } = {}) {
+  const line = quiet ? () => {} : (write ?? (text => process.stderr.write(`${text}\n`)));
+  const logOf = (/** @type {SetupStep} */ step) => (/** @type {string} */ text) => line(`${step.padEnd(14)}${text}`);
+  let changed = false;
+  if (steps.includes('dependencies')) changed = (await installDependencies(logOf('dependencies'))) || changed;
+  if (steps.includes('compile')) changed = (await compile(logOf('compile'))) || changed;
+  if (!steps.includes('libtorch') && !steps.includes('addon')) return { changed, addon: undefined, problem: undefined };
+  if (process.env.PADEZOO_NO_ENGINE === '1') {
+    logOf('addon')('skipped, because PADEZOO_NO_ENGINE=1');
+    const problem = new SetupError('addon: PADEZOO_NO_ENGINE=1 forbids it');
+    if (engine === 'required') throw problem;
+    return { changed, addon: undefined, problem };
+  }
+  const present = () => (again || from ? undefined : findAddon());
+  const reuse = (/** @type {AddonRecord} */ record) => {
+    logOf('addon')(`up to date (libtorch ${record.libtorch.version} from ${record.libtorch.from})`);
+    return { changed, addon: record, problem: undefined };
+  };
+  const ready = present();
+  if (ready) return reuse(ready);
+  try {
+    return await alone('engine', logOf('addon'), async () => {
+      const meanwhile = present(); // another set-up may have built it while this one waited
+      if (meanwhile) return reuse(meanwhile);
+      const compiler = await findCompiler(logOf('addon'));
+      const libtorch = await findLibtorch(logOf('libtorch'), from);
+      logOf('libtorch')(`${libtorch.version} from ${libtorch.from} (${libtorch.path})`);
+      if (!steps.includes('addon')) return { changed: true, addon: undefined, problem: undefined };
+      const seconds = stopwatch();
+      const addon = await buildAddon(compiler, libtorch, logOf('addon'));
+      logOf('addon')(`built against libtorch ${libtorch.version} (from ${libtorch.from}) in ${seconds()} s`);
+      return { changed: true, addon, problem: undefined };
+    });
+  } catch (error) {
+    // A choice that was spelt out and is wrong must not go unnoticed.
+    const chosen = from || process.env.PADEZOO_LIBTORCH || process.env.CXX;
+    if (!(error instanceof SetupError) || engine === 'required' || chosen) throw error;
+    return { changed, addon: undefined, problem: error };
+  }
+}
+
+const HELP = `node scripts/setup.mjs [options]
+
+Makes this checkout ready: npm's packages, compiled TypeScript, libtorch and the native engine.
+
+  --only PART     dependencies, compile or engine; with engine, not having one is a failure
+  --from SOURCE   build the engine anew with libtorch from ${Object.keys(SOURCES).join(', ')}
+  --again         look for libtorch and build the engine anew
+  --json          print the engine's record, or { error }, on standard output
+  --help
+
+Environment: PADEZOO_LIBTORCH (a folder with include/ and lib/), PADEZOO_CACHE, PADEZOO_NO_APT=1 (install nothing with
+apt-get), PADEZOO_NO_ENGINE=1 (no native engine at all), CXX (the C++ compiler).`;
+
+/** @param {string[]} args */
+async function main(args) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: 'string' },
+      from: { type: 'string' },
+      again: { type: 'boolean' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) return console.log(HELP);
+  /** @type {Record<string, SetupStep[]>} */
+  const parts = { dependencies: ['dependencies'], compile: ['compile'], engine: ['libtorch', 'addon'] };
+  const steps = values.only === undefined ? [...STEPS] : parts[values.only];
+  if (!steps) throw new SetupError(`--only takes ${Object.keys(parts).join(', ')}, got ${values.only}`);
+  if (values.from !== undefined && !Object.hasOwn(SOURCES, values.from))
+    throw new SetupError(`--from takes ${Object.keys(SOURCES).join(', ')}, got ${values.from}`);
+  const from = /** @type {LibtorchSource | undefined} */ (values.from);
+  const engine = values.only === undefined ? 'optional' : 'required';
+  const { changed, addon, problem } = await setup({ steps, engine, from, again: values.again });
+  if (values.json) console.log(JSON.stringify({ addon }));
+  if (problem)
+    console.error(`${problem.message}\nset-up: no native engine; padezoo will run inference on the wasm backend and cannot train`);
+  else if (!changed) console.error('set-up: everything is up to date');
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(resolve(process.argv[1])).href) {
+  const args = process.argv.slice(2);
+  await main(args).catch(error => {
+    process.exitCode = 1;
+    const message = error instanceof SetupError || error?.code?.startsWith('ERR_PARSE_ARGS') ? error.message : error.stack;
+    if (args.includes('--json')) console.log(JSON.stringify({ error: message }));
+    else console.error(message);
+  });
+}

@@ -1,0 +1,71 @@
+/** The native addon as TypeScript sees it: loading it, and the types of what it offers (native/addon/addon.cpp). */
+import { createRequire } from 'node:module';
+import { type AddonRecord, buildAddonNow, findAddon } from '#setup';
+import { PadezooError } from '../../errors.js';
+
+/** A tensor that the addon holds; release it once. */
+export type Handle = number & { readonly brand: 'torch tensor' };
+
+/** An operator that `operator` has found. */
+export type OperatorId = number & { readonly brand: 'torch operator' };
+
+/** The addon's dtype codes are indices into this list. */
+export const TORCH_DTYPES = [
+  'float32',
+  'int32',
+  'bool',
+  'int64',
+  'float64',
+  'bfloat16',
+  'complex64',
+  'uint8',
+] as const;
+export type TorchDtype = (typeof TORCH_DTYPES)[number];
+
+export interface Addon {
+  /** libtorch's version, e.g. `'2.13.0'` */
+  readonly version: string;
+  /** After `call`: dtype code, rank and sizes of each tensor result, one after the other. */
+  readonly meta: Int32Array;
+  operator(name: string, overload: string): OperatorId;
+  call(operator: OperatorId, args: readonly unknown[]): unknown;
+  create(data: ArrayBufferView, shape: readonly number[], dtype: number): Handle;
+  read(handle: Handle): ArrayBuffer;
+  release(handle: Handle): void;
+  exclusive(handle: Handle): boolean;
+  memory(): { tensors: number; usedBytes: number; cachedBytes: number };
+  releaseMemory(): void;
+  threads(): number;
+  setThreads(count: number): void;
+}
+
+/** The torch engine failed; `message` names the operator and the shapes it was given. */
+export class EngineError extends PadezooError {
+  override readonly name = 'EngineError';
+}
+
+export interface LoadedAddon {
+  readonly addon: Addon;
+  readonly record: AddonRecord;
+}
+
+let loaded: LoadedAddon | undefined;
+
+/**
+ * Loads the addon; builds it first if this machine has none yet (and says so on standard error).
+ *
+ * @throws EngineError that says what to install, when it cannot be built or loaded
+ */
+export function loadAddon(): LoadedAddon {
+  if (loaded) return loaded;
+  if (process.env.PADEZOO_NO_ENGINE === '1')
+    throw new EngineError('torch: switched off by PADEZOO_NO_ENGINE=1');
+  try {
+    const record = findAddon() ?? buildAddonNow();
+    loaded = { addon: createRequire(import.meta.url)(record.addon) as Addon, record };
+    return loaded;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new EngineError(`torch: the native engine is not available: ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,157 @@
+/** Calling libtorch's operators by name: `aten('add.Tensor', x, y)`; what a kernel makes and does not return is released. */
+import {
+  type Addon,
+  EngineError,
+  type Handle,
+  type OperatorId,
+  TORCH_DTYPES,
+  type TorchDtype,
+} from './addon.js';
+
+/** A tensor inside a kernel: libtorch's, with the shape that TypeScript wants to know. */
+export interface TorchTensor {
+  readonly handle: Handle;
+  readonly shape: number[];
+  readonly dtype: TorchDtype;
+  /** What the kernel that made it keeps for its gradient (a pooling's indices); released together with it. */
+  readonly companions?: readonly TorchTensor[];
+}
+
+/**
+ * A result that is computed when someone reads it, and never if it is disposed first. tfjs's fused convolution asks for
+ * the input's gradient even of the first layer, where nobody wants it and it costs more than the rest of the layer.
+ */
+export interface PendingTensor {
+  readonly shape: number[];
+  readonly dtype: TorchDtype;
+  /** The tensors that `compute` reads, in its order; they stay alive until then. */
+  readonly uses: readonly TorchTensor[];
+  compute(aten: Aten, uses: readonly TorchTensor[]): TorchTensor;
+}
+
+export type KernelResult = TorchTensor | PendingTensor;
+
+export function isPending(result: KernelResult): result is PendingTensor {
+  return 'compute' in result;
+}
+
+/** What an operator takes; `null` is a missing tensor, `undefined` the schema's default. */
+export type Argument =
+  | TorchTensor
+  | readonly (TorchTensor | null)[]
+  | readonly number[]
+  | readonly boolean[]
+  | number
+  | boolean
+  | string
+  | null
+  | undefined;
+
+/** The operators, for the length of one kernel. */
+export interface Aten {
+  /** Calls an operator that returns one tensor; `aten::` is implied: `'add.Tensor'`, `'pade::forward'`. */
+  (operator: string, ...args: Argument[]): TorchTensor;
+  /** Calls an operator that returns several tensors (or a list of them). */
+  tuple(operator: string, ...args: Argument[]): TorchTensor[];
+  /** Calls an operator for its effect. */
+  run(operator: string, ...args: Argument[]): void;
+}
+
+/** The addon's code of a dtype, which is also what ATen's `dtype` arguments take after `scalarType`. */
+export function dtypeCode(dtype: TorchDtype): number {
+  return TORCH_DTYPES.indexOf(dtype);
+}
+
+const SCALAR_TYPES: Record<TorchDtype, number> = {
+  uint8: 0,
+  int32: 3,
+  int64: 4,
+  float32: 6,
+  float64: 7,
+  complex64: 9,
+  bool: 11,
+  bfloat16: 15,
+};
+
+/** c10::ScalarType's number, for `dtype` arguments of operators. */
+export function scalarType(dtype: TorchDtype): number {
+  return SCALAR_TYPES[dtype];
+}
+
+/** The operators of one addon, and the tensors that are alive in the running kernel. */
+export class Operators {
+  readonly aten: Aten;
+  readonly #addon: Addon;
+  readonly #ids = new Map<string, OperatorId>();
+  #made: Handle[] = [];
+
+  constructor(addon: Addon) {
+    this.#addon = addon;
+    this.aten = Object.assign((operator: string, ...args: Argument[]) => this.#one(operator, args), {
+      tuple: (operator: string, ...args: Argument[]) => this.#many(operator, args),
+      run: (operator: string, ...args: Argument[]) => void this.#call(operator, args),
+    });
+  }
+
+  /** Runs `kernel`, then releases every tensor that it made and `keep` does not name. */
+  scope<T>(kernel: (aten: Aten) => T, keep: (result: T) => readonly Handle[]): T {
+    const outer = this.#made;
+    this.#made = [];
+    let kept: readonly Handle[] = [];
+    try {
+      const result = kernel(this.aten);
+      kept = keep(result);
+      return result;
+    } finally {
+      for (const handle of this.#made) if (!kept.includes(handle)) this.#addon.release(handle);
+      this.#made = outer;
+    }
+  }
+
+  #call(operator: string, args: readonly Argument[]): unknown {
+    let id = this.#ids.get(operator);
+    try {
+      if (id === undefined) {
+        const qualified = operator.includes('::') ? operator : `aten::${operator}`;
+        const [name, overload] = qualified.split('.') as [string, string | undefined];
+        id = this.#addon.operator(name, overload ?? '');
+        this.#ids.set(operator, id);
+      }
+      return this.#addon.call(id, args.map(toNative));
+    } catch (cause) {
+      throw new EngineError(`torch: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  #one(operator: string, args: readonly Argument[]): TorchTensor {
+    const handle = this.#call(operator, args) as Handle;
+    this.#made.push(handle);
+    return { handle, ...this.#shapeAt(0) };
+  }
+
+  #many(operator: string, args: readonly Argument[]): TorchTensor[] {
+    const handles = this.#call(operator, args) as (Handle | null)[];
+    let at = 0;
+    return handles.map(handle => {
+      if (handle === null) return undefined as never; // a gradient that was not asked for
+      this.#made.push(handle);
+      const description = this.#shapeAt(at);
+      at += 2 + description.shape.length;
+      return { handle, ...description };
+    });
+  }
+
+  #shapeAt(at: number): { dtype: TorchDtype; shape: number[] } {
+    const { meta } = this.#addon;
+    const rank = meta[at + 1]!;
+    const shape = new Array<number>(rank);
+    for (let i = 0; i < rank; i++) shape[i] = meta[at + 2 + i]!;
+    return { dtype: TORCH_DTYPES[meta[at]!]!, shape };
+  }
+}
+
+function toNative(argument: Argument): unknown {
+  if (typeof argument !== 'object' || argument === null) return argument;
+  if ('handle' in argument) return argument.handle;
+  return (argument as readonly unknown[]).map(item => toNative(item as Argument));
+}

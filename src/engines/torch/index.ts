@@ -1,0 +1,37 @@
+/** The torch engine: registers the backend and every kernel with tfjs; nothing native is loaded before its first use. */
+import { registerBackend, registerKernel } from '@tensorflow/tfjs-core';
+import { loadAddon } from './addon.js';
+import { TorchBackend } from './backend.js';
+import { BACKEND_NAME, registerKernels } from './kernel.js';
+import { convolutionKernels } from './kernels/convolution.js';
+import { creationKernels } from './kernels/creation.js';
+import { elementwiseKernels } from './kernels/elementwise.js';
+import { linearKernels } from './kernels/linear.js';
+import { optimizerKernels } from './kernels/optimizers.js';
+import { padeKernels } from './kernels/pade.js';
+import { poolingKernels } from './kernels/pooling.js';
+import { reductionKernels } from './kernels/reductions.js';
+import { shapingKernels } from './kernels/shaping.js';
+import { softmaxCrossEntropyKernels } from './kernels/softmaxCrossEntropy.js';
+
+/** Above every other backend: whoever imports padezoo in Node gets it when it works. */
+const PRIORITY = 10;
+
+registerBackend(BACKEND_NAME, () => new TorchBackend(loadAddon()), PRIORITY);
+
+for (const kernels of [
+  convolutionKernels,
+  elementwiseKernels,
+  linearKernels,
+  padeKernels,
+  poolingKernels,
+  reductionKernels,
+  shapingKernels,
+  softmaxCrossEntropyKernels,
+]) {
+  registerKernels(kernels);
+}
+for (const config of [...creationKernels, ...optimizerKernels]) registerKernel(config);
+
+export { EngineError } from './addon.js';
+export { TorchBackend } from './backend.js';

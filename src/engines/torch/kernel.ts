@@ -1,0 +1,51 @@
+/** How a kernel is written for this engine: a function from tensors and attributes to tensors, in terms of ATen operators. */
+import { type KernelConfig, registerKernel, type TensorInfo } from '@tensorflow/tfjs-core';
+import type { Aten, KernelResult, TorchTensor } from './aten.js';
+import type { TorchBackend } from './backend.js';
+
+export const BACKEND_NAME = 'torch';
+
+// biome-ignore lint/suspicious/noExplicitAny: tfjs declares attributes loosely; each kernel names the ones it reads
+export type Attributes = any;
+
+/** What one kernel call sees. */
+export interface Call {
+  /** The inputs by tfjs's names; a missing optional one is `undefined`. */
+  readonly inputs: Readonly<Record<string, TorchTensor>>;
+  /** Inputs of kernels that take a list (Concat, Pack, AddN). */
+  readonly list: readonly TorchTensor[];
+  readonly attributes: Attributes;
+  readonly aten: Aten;
+}
+
+export type Kernel = (call: Call) => KernelResult | readonly KernelResult[];
+
+/** tfjs's name of each kernel -> its function. */
+export type Kernels = Readonly<Record<string, Kernel>>;
+
+/** Turns a table of kernels into what tfjs registers. */
+export function registerKernels(kernels: Kernels): void {
+  for (const [kernelName, kernel] of Object.entries(kernels)) registerKernel(configOf(kernelName, kernel));
+}
+
+function configOf(kernelName: string, kernel: Kernel): KernelConfig {
+  return {
+    kernelName,
+    backendName: BACKEND_NAME,
+    kernelFunc: ({ inputs, attrs, backend }) => {
+      const torch = backend as TorchBackend;
+      const infos = (Object.values(inputs).flat() as (TensorInfo | undefined)[]).filter(info => info != null);
+      const outputs = torch.run(infos, aten => {
+        const tensors: Record<string, TorchTensor> = {};
+        const list: TorchTensor[] = [];
+        for (const [name, info] of Object.entries(inputs) as [string, TensorInfo | undefined][]) {
+          if (info == null) continue;
+          tensors[name] = torch.tensorOf(info);
+          list.push(tensors[name]);
+        }
+        return kernel({ inputs: tensors, list, attributes: attrs ?? {}, aten });
+      });
+      return outputs.length === 1 ? outputs[0]! : outputs;
+    },
+  };
+}

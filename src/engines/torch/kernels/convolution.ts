@@ -1,0 +1,184 @@
+/** Convolutions on NHWC tensors: the same bytes are channels_last to libtorch, so nothing is transposed in memory. */
+import { backend_util } from '@tensorflow/tfjs-core';
+import type { Aten, PendingTensor, TorchTensor } from '../aten.js';
+import type { Attributes, Call, Kernels } from '../kernel.js';
+import { activate } from './fusedActivation.js';
+
+const NCHW_TO_NHWC = [0, 2, 3, 1];
+const NHWC_TO_NCHW = [0, 3, 1, 2];
+const HWIO_TO_OIHW = [3, 2, 0, 1];
+const OIHW_TO_HWIO = [2, 3, 1, 0];
+/** Depthwise: [h, w, channels, multiplier] -> [channels, multiplier, h, w] */
+const HWCM_TO_CMHW = [2, 3, 0, 1];
+
+export function toNchw(aten: Aten, x: TorchTensor): TorchTensor {
+  return aten('permute', x, NHWC_TO_NCHW);
+}
+
+export function toNhwc(aten: Aten, x: TorchTensor): TorchTensor {
+  return aten('permute', x, NCHW_TO_NHWC);
+}
+
+/** Everything that a convolution's three kernels share. */
+export interface Geometry {
+  readonly stride: [number, number];
+  readonly dilation: [number, number];
+  /** Symmetric padding that libtorch applies itself. */
+  readonly padding: [number, number];
+  /** `[left, right, top, bottom]` that must be padded by hand, when tfjs's padding is not symmetric. */
+  readonly extra: [number, number, number, number] | undefined;
+  readonly info: backend_util.Conv2DInfo;
+}
+
+/** tfjs's padding rules in libtorch's terms. */
+export function geometry(
+  inShape: number[],
+  filterShape: number[],
+  { strides, pad, dilations, dimRoundingMode, dataFormat }: Attributes,
+  depthwise: boolean,
+): Geometry {
+  const info = backend_util.computeConv2DInfo(
+    inShape as [number, number, number, number],
+    filterShape as [number, number, number, number],
+    strides,
+    dilations ?? 1,
+    pad,
+    dimRoundingMode,
+    depthwise,
+    backend_util.convertConv2DDataFormat(dataFormat ?? 'NHWC'),
+  );
+  const { top, bottom, left, right } = info.padInfo;
+  const symmetric = top === bottom && left === right;
+  return {
+    stride: [info.strideHeight, info.strideWidth],
+    dilation: [info.dilationHeight, info.dilationWidth],
+    padding: symmetric ? [top, left] : [0, 0],
+    extra: symmetric ? undefined : [left, right, top, bottom],
+    info,
+  };
+}
+
+function padded(aten: Aten, nchw: TorchTensor, { extra }: Geometry): TorchTensor {
+  if (!extra) return nchw;
+  return aten('constant_pad_nd', nchw, extra, 0);
+}
+
+/** Cuts the padding that `padded` added off a gradient. */
+function unpadded(aten: Aten, nchw: TorchTensor, { extra, info }: Geometry): TorchTensor {
+  if (!extra) return nchw;
+  const rows = aten('narrow', nchw, 2, extra[2], info.inHeight);
+  return aten('narrow', rows, 3, extra[0], info.inWidth);
+}
+
+/** `[channels·multiplier, 1, h, w]`, as libtorch's grouped convolution wants a depthwise filter. */
+function depthwiseFilter(aten: Aten, filter: TorchTensor): TorchTensor {
+  const [height, width, channels, multiplier] = filter.shape as [number, number, number, number];
+  return aten('reshape', aten('permute', filter, HWCM_TO_CMHW), [channels * multiplier, 1, height, width]);
+}
+
+function filterOf(aten: Aten, filter: TorchTensor, depthwise: boolean): TorchTensor {
+  return depthwise ? depthwiseFilter(aten, filter) : aten('permute', filter, HWIO_TO_OIHW);
+}
+
+function convolve(
+  { inputs: { x, filter, bias }, attributes, aten }: Call,
+  { depthwise }: { depthwise: boolean },
+): TorchTensor {
+  const shape = geometry(x!.shape, filter!.shape, attributes, depthwise);
+  const channelsFirst = attributes.dataFormat === 'NCHW';
+  const input = padded(aten, channelsFirst ? x! : toNchw(aten, x!), shape);
+  const y = aten(
+    'conv2d',
+    input,
+    filterOf(aten, filter!, depthwise),
+    bias && bias.shape.length === 1 ? bias : null,
+    shape.stride,
+    shape.padding,
+    shape.dilation,
+    depthwise ? shape.info.inChannels : 1,
+  );
+  const result = channelsFirst ? y : toNhwc(aten, y);
+  return bias && bias.shape.length !== 1 ? aten('add.Tensor', result, bias) : result;
+}
+
+type Wanted = 'input' | 'filter';
+
+/** One of the two gradients of a convolution; the operand whose gradient is wanted may be given by its shape alone. */
+function gradient(
+  { aten, attributes }: Pick<Call, 'aten' | 'attributes'>,
+  wanted: Wanted,
+  dy: TorchTensor,
+  x: TorchTensor | number[],
+  filter: TorchTensor | number[],
+  depthwise: boolean,
+): TorchTensor {
+  const inShape = Array.isArray(x) ? x : x.shape;
+  const filterShape = Array.isArray(filter) ? filter : filter.shape;
+  const shape = geometry(inShape, filterShape, attributes, depthwise);
+  const channelsFirst = attributes.dataFormat === 'NCHW';
+  const nchw = (t: TorchTensor) => (channelsFirst ? t : toNchw(aten, t));
+  // libtorch looks at the shape only of the operand whose gradient is not wanted: a broadcast scalar will do.
+  const shapeOnly = (sizes: number[]) => aten('expand', aten('new_empty', dy, [1, 1, 1, 1]), sizes);
+  const [h, w, inner, outer] = filterShape as [number, number, number, number];
+  const { batchSize, inChannels, inHeight, inWidth } = shape.info;
+  const [left, right, top, bottom] = shape.extra ?? [0, 0, 0, 0];
+  const input = Array.isArray(x)
+    ? shapeOnly([batchSize, inChannels, inHeight + top + bottom, inWidth + left + right])
+    : padded(aten, nchw(x), shape);
+  const weight = Array.isArray(filter)
+    ? shapeOnly(depthwise ? [inner * outer, 1, h, w] : [outer, inner, h, w])
+    : filterOf(aten, filter, depthwise);
+  const [dx, dw] = aten.tuple(
+    'convolution_backward',
+    nchw(dy),
+    input,
+    weight,
+    null,
+    shape.stride,
+    shape.padding,
+    shape.dilation,
+    false,
+    [0, 0],
+    depthwise ? inChannels : 1,
+    [wanted === 'input', wanted === 'filter', false],
+  );
+  if (wanted === 'input') {
+    const cut = unpadded(aten, dx!, shape);
+    return channelsFirst ? cut : toNhwc(aten, cut);
+  }
+  if (!depthwise) return aten('permute', dw!, OIHW_TO_HWIO);
+  return aten('permute', aten('reshape', dw!, [inner, outer, h, w]), HWCM_TO_CMHW);
+}
+
+/** The input's gradient, computed if somebody reads it. */
+function inputGradient({ attributes, inputs }: Call, depthwise: boolean): PendingTensor {
+  const { dy, filter } = inputs as Record<'dy' | 'filter', TorchTensor>;
+  return {
+    shape: attributes.inputShape,
+    dtype: 'float32',
+    uses: [dy, filter],
+    compute: (aten, [laterDy, laterFilter]) =>
+      gradient({ aten, attributes }, 'input', laterDy!, attributes.inputShape, laterFilter!, depthwise),
+  };
+}
+
+function filterGradient(call: Call, depthwise: boolean): TorchTensor {
+  const { dy, x } = call.inputs as Record<'dy' | 'x', TorchTensor>;
+  return gradient(call, 'filter', dy, x, call.attributes.filterShape, depthwise);
+}
+
+function fused(call: Call, depthwise: boolean): TorchTensor {
+  const y = convolve(call, { depthwise });
+  return activate(call, y);
+}
+
+export const convolutionKernels: Kernels = {
+  Conv2D: call => convolve(call, { depthwise: false }),
+  FusedConv2D: call => fused(call, false),
+  DepthwiseConv2dNative: call => convolve(call, { depthwise: true }),
+  FusedDepthwiseConv2D: call => fused(call, true),
+  Conv2DBackpropInput: call => inputGradient(call, false),
+  Conv2DBackpropFilter: call => filterGradient(call, false),
+  DepthwiseConv2dNativeBackpropInput: call => inputGradient(call, true),
+  DepthwiseConv2dNativeBackpropFilter: call => filterGradient(call, true),
+};

@@ -1,0 +1,44 @@
+/** SHA-256 by WebCrypto (the same in Node and in a browser), and the `SHA256SUMS` list that `sha256sum -c` reads. */
+import { CorruptBundleError } from './errors.js';
+import { type Bytes, SUMS_FILE } from './manifest.js';
+
+/** @returns 64 lower-case hexadecimal digits */
+export async function sha256(bytes: Bytes): Promise<string> {
+  const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, byte => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** One line a file, in the order of the map: `<digest>  <path>`. */
+export function formatSums(digests: ReadonlyMap<string, string>): Bytes {
+  return new TextEncoder().encode([...digests].map(([path, digest]) => `${digest}  ${path}\n`).join(''));
+}
+
+/** @throws CorruptBundleError when a line is not one that `formatSums` writes */
+export function parseSums(bundle: string, bytes: Bytes): Map<string, string> {
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+  const digests = new Map<string, string>();
+  for (const line of text.split('\n').slice(0, -1)) {
+    const match = /^([0-9a-f]{64}) {2}(\S+)$/.exec(line);
+    if (match === null || digests.has(match[2]!)) {
+      throw new CorruptBundleError(
+        bundle,
+        SUMS_FILE,
+        `has the line ${JSON.stringify(line.slice(0, 200))}, expected a digest, two spaces and a path named once; ` +
+          'the file was changed or damaged, get the checkpoint again',
+      );
+    }
+    digests.set(match[2]!, match[1]!);
+  }
+  if (digests.size === 0 || !text.endsWith('\n')) {
+    throw new CorruptBundleError(bundle, SUMS_FILE, 'is cut short; get the checkpoint again');
+  }
+  return digests;
+}
+
+/**
+ * Whether two digests that differ are one digest with damaged digits: digests of different bytes share about
+ * 4 of their 64 digits, so 48 in common cannot be chance.
+ */
+export function isDamagedDigest(a: string, b: string): boolean {
+  return a !== b && [...a].filter((digit, i) => digit === b[i]).length >= 48;
+}

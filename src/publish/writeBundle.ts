@@ -1,0 +1,94 @@
+/** Writes a model and what is known about it as a checkpoint: a folder and, beside it, the same as one `.tar.gz`. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { card } from './card.js';
+import { checkContents } from './contents.js';
+import { ManifestError } from './errors.js';
+import { layersFiles } from './layersModel.js';
+import {
+  type BundleDescription,
+  type Bytes,
+  CARD_FILE,
+  checkManifest,
+  FORMAT_VERSION,
+  formatManifest,
+  MANIFEST_FILE,
+  type Manifest,
+  SUMS_FILE,
+} from './manifest.js';
+import { formatSums, sha256 } from './sha256.js';
+
+export interface WriteBundleOptions {
+  /** Whether `<to>.tar.gz` is written as well; true by default. Without it, an archive that is there stays. */
+  readonly archive?: boolean;
+}
+
+export interface WrittenBundle {
+  /** Absolute path of the folder. */
+  readonly directory: string;
+  /** Absolute path of the archive, when one was asked for. */
+  readonly archive?: string;
+  readonly manifest: Manifest;
+}
+
+/**
+ * Writes `<to>/` and `<to>.tar.gz`, replacing an older checkpoint only once the new one is complete.
+ * @param model borrowed; its optimizer's state is not kept
+ * @param to a path that is free, an empty folder or an older checkpoint
+ * @throws ManifestError when the description does not fit the format or the model; BundleTargetError; file errors
+ */
+export async function writeBundle(
+  model: LayersModel,
+  description: BundleDescription,
+  to: string,
+  options: WriteBundleOptions = {},
+): Promise<WrittenBundle> {
+  const node = await import('./nodeFiles.js');
+  checkInputShape(model, description, to);
+  const files = await bundleFiles(await layersFiles(model), description, to, await node.packageVersion());
+  // What the reader would refuse must not be written: an unnamed class of weights, a layer that saves itself wrongly.
+  const { manifest, problems } = await checkContents(to, files);
+  if (problems.length > 0) throw problems[0];
+  const archive =
+    (options.archive ?? true) ? await (await import('./archive.js')).packArchive(files) : undefined;
+  return { ...(await node.placeBundle(to, files, archive)), manifest: manifest! };
+}
+
+/**
+ * All files of a bundle, in memory.
+ * @param contents the files other than manifest, card and sums, by path
+ * @param bundle how errors name it
+ */
+export async function bundleFiles(
+  contents: ReadonlyMap<string, Bytes>,
+  description: BundleDescription,
+  bundle: string,
+  version: string,
+): Promise<Map<string, Bytes>> {
+  const { created, engine, ...rest } = description;
+  const facts = checkManifest(bundle, {
+    format: 'padezoo',
+    formatVersion: FORMAT_VERSION,
+    created: (created ?? new Date()).toISOString(),
+    versions: { padezoo: version, tfjs: tf.version_core, engine: engine ?? tf.getBackend() },
+    ...rest,
+    files: [...contents].map(([path, bytes]) => ({ path, bytes: bytes.byteLength, sha256: '0'.repeat(64) })),
+  });
+  const files = new Map<string, Bytes>([...contents, [CARD_FILE, new TextEncoder().encode(card(facts))]]);
+  const digests = new Map<string, string>();
+  for (const [path, bytes] of files) digests.set(path, await sha256(bytes));
+  const manifest = formatManifest({
+    ...facts,
+    files: [...files].map(([path, bytes]) => ({ path, bytes: bytes.byteLength, sha256: digests.get(path)! })),
+  });
+  digests.set(MANIFEST_FILE, await sha256(manifest));
+  return files.set(MANIFEST_FILE, manifest).set(SUMS_FILE, formatSums(digests));
+}
+
+function checkInputShape(model: LayersModel, description: BundleDescription, bundle: string): void {
+  const own = model.inputs[0]?.shape.slice(1) ?? [];
+  const said = description.architecture.inputShape;
+  if (own.length === said.length && own.every((length, i) => length === null || length === said[i])) return;
+  const problem = `got [${said}], expected the model's own [${own}]`;
+  throw new ManifestError(bundle, MANIFEST_FILE, 'architecture.inputShape', problem);
+}

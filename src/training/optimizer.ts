@@ -1,0 +1,84 @@
+/** Applies a recipe's optimizer to a network: parameter groups, clipping, and one update of all variables. */
+import * as tf from '@tensorflow/tfjs-core';
+import type * as layers from '@tensorflow/tfjs-layers';
+import { isActivation } from '../../zoo/summary.js';
+import { adamStep, sgdStep, type Updates } from '../ops/optimizerStep.js';
+import type { Recipe } from './recipe.js';
+
+interface Parameter {
+  readonly variable: tf.Variable;
+  readonly rateFactor: number;
+  readonly weightDecay: number;
+}
+
+/** Holds the moments; dispose it when training ends. */
+export class Optimizer {
+  readonly variables: readonly tf.Variable[];
+  readonly #parameters: readonly Parameter[];
+  readonly #recipe: Recipe;
+  /** SGD's velocities, or Adam's first and second moments. */
+  readonly #moments: readonly (readonly tf.Variable[])[];
+  #step = 0;
+
+  constructor(model: layers.LayersModel, recipe: Recipe) {
+    this.#recipe = recipe;
+    this.#parameters = model.layers.flatMap(layer => parametersOf(layer, recipe));
+    this.variables = this.#parameters.map(({ variable }) => variable);
+    const { optimizer } = recipe;
+    const sets = optimizer.name === 'adam' ? 2 : optimizer.momentum > 0 ? 1 : 0;
+    this.#moments = Array.from({ length: sets }, () => this.variables.map(zerosLike));
+  }
+
+  /** Changes every variable once; `gradients` are in the order of `variables`, and borrowed. */
+  apply(gradients: readonly tf.Tensor[], learningRate: number): void {
+    const { optimizer, clipNorm } = this.#recipe;
+    this.#step++;
+    tf.tidy(() => {
+      const updates: Updates = {
+        variables: this.variables,
+        gradients: clipNorm ? clipped(gradients, clipNorm) : gradients,
+        learningRates: this.#parameters.map(({ rateFactor }) => learningRate * rateFactor),
+        weightDecays: this.#parameters.map(({ weightDecay }) => weightDecay),
+      };
+      const [first = [], second = []] = this.#moments;
+      if (optimizer.name === 'sgd') {
+        const { momentum, acceleration } = optimizer;
+        sgdStep(updates, { momentum, nesterov: acceleration === 'nesterov', velocities: first });
+        return;
+      }
+      const { beta1, beta2, epsilon, decay } = optimizer;
+      adamStep(updates, {
+        beta1,
+        beta2,
+        epsilon,
+        step: this.#step,
+        decoupled: decay === 'decoupled',
+        firstMoments: first,
+        secondMoments: second,
+      });
+    });
+  }
+
+  dispose(): void {
+    tf.dispose(this.#moments.flat());
+  }
+}
+
+function parametersOf(layer: layers.layers.Layer, { weightDecay, activations }: Recipe): Parameter[] {
+  return layer.trainableWeights.map(weight => {
+    const variable = weight.read() as tf.Variable;
+    if (isActivation(layer)) return { variable, ...activations };
+    return { variable, rateFactor: 1, weightDecay: variable.rank > 1 ? weightDecay : 0 };
+  });
+}
+
+function zerosLike(variable: tf.Variable): tf.Variable {
+  return tf.tidy(() => tf.variable(tf.zerosLike(variable as tf.Tensor), false));
+}
+
+/** The gradients, scaled down together where their joint norm is above `most`. */
+function clipped(gradients: readonly tf.Tensor[], most: number): tf.Tensor[] {
+  const norm = tf.sqrt(tf.addN(gradients.map(gradient => tf.sum(tf.square(gradient)))));
+  const scale = tf.minimum(1, tf.div(most, tf.add(norm, 1e-6)));
+  return gradients.map(gradient => tf.mul(gradient, scale));
+}

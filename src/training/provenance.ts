@@ -1,0 +1,39 @@
+/** What a trained network remembers: how and on what it was trained, and how well it does. */
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import type { Dataset } from '../../datasets/dataset.js';
+import type { EpochRecord } from './epochRecord.js';
+import type { Recipe } from './recipe.js';
+
+/** Accuracy is a fraction, loss the mean cross-entropy in nats. */
+export interface Metrics {
+  readonly testAccuracy: number;
+  readonly testLoss: number;
+}
+
+/** One pruning step that a network went through. */
+export interface PruningRecord {
+  readonly percent: number;
+  readonly criterion: string;
+  readonly restart: string;
+  /** Convolution's name -> kept filters, as indices into its original width. */
+  readonly kept: Readonly<Record<string, readonly number[]>>;
+}
+
+export interface Provenance {
+  readonly recipe?: Recipe;
+  readonly data?: Dataset;
+  readonly metrics?: Metrics;
+  readonly epochs?: readonly EpochRecord[];
+  readonly pruning?: readonly PruningRecord[];
+}
+
+const records = new WeakMap<LayersModel, Provenance>();
+
+export function provenanceOf(model: LayersModel): Provenance {
+  return records.get(model) ?? {};
+}
+
+/** Adds to what `model` remembers. */
+export function remember(model: LayersModel, provenance: Provenance): void {
+  records.set(model, { ...provenanceOf(model), ...provenance });
+}

@@ -1,0 +1,158 @@
+/** `train`: runs a recipe over a data set, step by step, and reports what happens as events. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import type { Dataset } from '../../datasets/dataset.js';
+import { engine } from '../engines/index.js';
+import { OptionsError, PadezooError } from '../errors.js';
+import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.js';
+import { checkOptions } from '../options.js';
+import type { EpochRecord } from './epochRecord.js';
+import { Task } from '../task.js';
+import { checkCanTrain, checkFits } from './check.js';
+import { countCorrect, evaluate } from './evaluate.js';
+import { Optimizer } from './optimizer.js';
+import { type Metrics, provenanceOf, remember } from './provenance.js';
+import { learningRateAt, Recipe, type RecipeOptions } from './recipe.js';
+
+export interface TrainOptions extends RecipeOptions {
+  /** Default: the data set that the network was trained on before. */
+  readonly data?: Dataset;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type TrainEvent =
+  | { readonly type: 'start'; readonly epochs: number; readonly stepsPerEpoch: number; readonly source: string }
+  | {
+      readonly type: 'step';
+      readonly epoch: number;
+      /** From 1, within the epoch; so is `epoch`. */
+      readonly step: number;
+      readonly stepsPerEpoch: number;
+      readonly loss: number;
+      readonly learningRate: number;
+    }
+  | ({ readonly type: 'epoch' } & EpochRecord);
+
+export interface TrainResult extends Metrics {
+  /** The network that was given, trained in place. */
+  readonly model: LayersModel;
+  readonly recipe: Recipe;
+  readonly epochs: readonly EpochRecord[];
+  readonly seconds: number;
+}
+
+/** The loss stopped being a number; the network's weights are of no use any more. */
+export class DivergedError extends PadezooError {
+  override readonly name = 'DivergedError';
+  constructor(
+    readonly epoch: number,
+    readonly step: number,
+    loss: number,
+    learningRate: number,
+  ) {
+    super(
+      `train: the loss is ${loss} in epoch ${epoch}, step ${step}, at learning rate ${learningRate}; lower the learning rate, set clipNorm (the authors use 5), or look for NaN in the data`,
+    );
+  }
+}
+
+/**
+ * Trains a network in place. Defaults are the paper's for its MNIST networks: Adam at 0.002, batches of 256.
+ *
+ * Activation coefficients are a parameter group of their own, without weight decay. The same network, data and seed give
+ * the same result. The network remembers recipe and data: `prune` and `publish` need nothing else.
+ *
+ * @param model from `[n, height, width, channels]` to logits `[n, classes]`; borrowed
+ * @throws OptionsError, ShapeError or EngineError before anything is changed; DivergedError when the loss is not finite
+ */
+export function train(model: LayersModel, options: TrainOptions = {}): Task<TrainEvent, TrainResult> {
+  const { data = provenanceOf(model).data, signal, ...recipeOptions } = options;
+  const recipe = checkOptions(Recipe, recipeOptions, 'train');
+  if (!data) throw new OptionsError('train: there is no data; give { data: datasets.fashionMnist() } or another set');
+  return new Task(() => trainWith(model, recipe, data, signal));
+}
+
+async function* trainWith(
+  model: LayersModel,
+  recipe: Recipe,
+  data: Dataset,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TrainEvent, TrainResult, void> {
+  await engine.ready();
+  checkCanTrain('train');
+  checkFits('train', model, data);
+  const { epochs, batchSize, seed } = recipe;
+  const stepsPerEpoch = Math.ceil(data.length.train / batchSize);
+  const optimizer = new Optimizer(model, recipe);
+  const records: EpochRecord[] = [];
+  const began = performance.now();
+  try {
+    yield { type: 'start', epochs, stepsPerEpoch, source: data.source };
+    for (let epoch = 1; epoch <= epochs; epoch++) {
+      const epochBegan = performance.now();
+      const seen = { loss: 0, correct: 0, images: 0 };
+      let step = 0;
+      let learningRate = 0;
+      for await (const batch of data.train({ batchSize, seed, epoch: epoch - 1 })) {
+        let loss: number;
+        try {
+          signal?.throwIfAborted();
+          learningRate = learningRateAt(recipe, epoch - 1 + step / stepsPerEpoch);
+          step++;
+          const count = batch.labels.shape[0];
+          const result = trainStep(model, optimizer, batch.images, batch.labels, learningRate);
+          loss = result.loss;
+          if (!Number.isFinite(loss)) throw new DivergedError(epoch, step, loss, learningRate);
+          seen.loss += loss * count;
+          seen.correct += result.correct;
+          seen.images += count;
+        } finally {
+          tf.dispose([batch.images, batch.labels]);
+        }
+        yield { type: 'step', epoch, step, stepsPerEpoch, loss, learningRate };
+      }
+      const metrics = await evaluate(model, data, { signal });
+      const record: EpochRecord = {
+        epoch,
+        trainLoss: seen.loss / seen.images,
+        trainAccuracy: seen.correct / seen.images,
+        ...metrics,
+        learningRate,
+        seconds: (performance.now() - epochBegan) / 1000,
+      };
+      records.push(record);
+      yield { type: 'epoch', ...record };
+    }
+  } finally {
+    optimizer.dispose();
+  }
+  const { testAccuracy, testLoss } = records.at(-1)!;
+  remember(model, { recipe, data, metrics: { testAccuracy, testLoss }, epochs: records });
+  return { model, recipe, epochs: records, testAccuracy, testLoss, seconds: (performance.now() - began) / 1000 };
+}
+
+/** One step: forward, backward, update. */
+function trainStep(
+  model: LayersModel,
+  optimizer: Optimizer,
+  images: tf.Tensor4D,
+  labels: tf.Tensor1D,
+  learningRate: number,
+): { loss: number; correct: number } {
+  return tf.tidy(() => {
+    let correct: tf.Tensor | undefined;
+    const { value, grads } = tf.variableGrads(
+      () => {
+        const logits = model.apply(images, { training: true }) as tf.Tensor2D;
+        correct = tf.keep(countCorrect(logits, labels));
+        return softmaxCrossEntropy(logits, labels);
+      },
+      [...optimizer.variables],
+    );
+    const loss = value.dataSync()[0]!;
+    const result = { loss, correct: correct!.dataSync()[0]! };
+    correct!.dispose();
+    if (Number.isFinite(loss)) optimizer.apply(optimizer.variables.map(({ name }) => grads[name]!), learningRate);
+    return result;
+  });
+}

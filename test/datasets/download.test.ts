@@ -1,0 +1,168 @@
+/** Downloads from a local server that is right, wrong, slow or gone. */
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import test, { type ExecutionContext } from 'ava';
+import { type DownloadEvent, download, type GzipFile } from '../../datasets/download.js';
+import { DownloadError } from '../../datasets/index.js';
+import { temporaryDirectory } from './idxFiles.js';
+
+const CONTENTS = { 'a.gz': Buffer.alloc(100_000, 'a'), 'b.gz': Buffer.alloc(50_000, 'b') };
+const FILES: GzipFile[] = Object.entries(CONTENTS).map(([name, contents]) => ({
+  name,
+  sha256: createHash('sha256').update(contents).digest('hex'),
+  bytes: contents.length,
+}));
+
+const right: RequestListener = (request, response) => {
+  response.end(gzipSync(CONTENTS[request.url!.slice(1) as keyof typeof CONTENTS], { level: 0 }));
+};
+
+async function serve(t: ExecutionContext, listener: RequestListener) {
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  await new Promise(resolve => server.once('listening', resolve));
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { kind: 'http', url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` } as const;
+}
+
+test('files arrive whole, with progress up to their size', async t => {
+  const to = join(temporaryDirectory(), 'new', 'folder');
+  const events: DownloadEvent[] = [];
+  for await (const event of download({
+    dataset: 'letters',
+    files: FILES,
+    sources: [await serve(t, right)],
+    to,
+  }))
+    events.push(event);
+  t.deepEqual(readdirSync(to).sort(), ['a.gz', 'b.gz']);
+  t.deepEqual(readFileSync(join(to, 'a.gz')), gzipSync(CONTENTS['a.gz'], { level: 0 }));
+  t.deepEqual(
+    events.filter(e => e.type === 'verified').map(e => e.file),
+    ['a.gz', 'b.gz'],
+  );
+  const last = events.filter(e => e.type === 'progress' && e.file === 'a.gz').at(-1);
+  t.like(last, { received: gzipSync(CONTENTS['a.gz'], { level: 0 }).length });
+});
+
+test('awaited, it gives the directory; a sound file is kept and a damaged one replaced', async t => {
+  const to = temporaryDirectory();
+  const asked: string[] = [];
+  const source = await serve(t, (request, response) => {
+    asked.push(request.url!);
+    right(request, response);
+  });
+  writeFileSync(join(to, 'a.gz'), gzipSync(CONTENTS['a.gz']));
+  writeFileSync(join(to, 'b.gz'), gzipSync(CONTENTS['a.gz']));
+  t.is(await download({ dataset: 'letters', files: FILES, sources: [source], to }), to);
+  t.deepEqual(asked, ['/b.gz']);
+  t.deepEqual(readFileSync(join(to, 'b.gz')), gzipSync(CONTENTS['b.gz'], { level: 0 }));
+});
+
+const wrong: Record<string, [RequestListener, RegExp]> = {
+  'another file': [(_, response) => response.end(gzipSync('hello')), /a\.gz: contents have sha256 2cf24dba/],
+  'a web page': [
+    (_, response) => response.end('<!DOCTYPE html>'),
+    /a\.gz is not the gzip file that was expected/,
+  ],
+  'half a file': [
+    (_, response) => response.end(gzipSync(CONTENTS['a.gz'], { level: 0 }).subarray(0, 9000)),
+    /unexpected end of file/,
+  ],
+  'a bomb': [
+    (_, response) => response.end(gzipSync(Buffer.alloc(10 ** 7))),
+    /not the gzip file.*larger than/,
+  ],
+  'an endless file': [
+    (_, response) => response.end(Buffer.alloc(10 ** 6)),
+    /a\.gz is longer than 165536 bytes/,
+  ],
+  'not found': [(_, response) => response.writeHead(404).end(), /a\.gz: HTTP 404/],
+  'a broken connection': [
+    (_, response) => {
+      response.writeHead(200, { 'content-length': 1000 }).write('x');
+      setTimeout(() => response.destroy(), 20);
+    },
+    /./,
+  ],
+};
+for (const [what, [listener, reason]] of Object.entries(wrong)) {
+  test(`a source that gives ${what} is passed over, and nothing of it is kept`, async t => {
+    const to = temporaryDirectory();
+    const bad = await serve(t, listener);
+    const error = await t.throwsAsync(
+      async () => download({ dataset: 'letters', files: FILES, sources: [bad], to }),
+      { instanceOf: DownloadError, message: /letters could not be downloaded: http:.*Check the network/ },
+    );
+    t.regex(error!.attempts.join(), reason);
+    t.deepEqual(readdirSync(to), []);
+
+    const good = await serve(t, right);
+    await download({ dataset: 'letters', files: FILES, sources: [bad, good], to });
+    t.deepEqual(readdirSync(to).sort(), ['a.gz', 'b.gz']);
+  });
+}
+
+test('a server that is gone and a machine without the Debian package are two attempts of one error', async t => {
+  const error = await t.throwsAsync(
+    async () =>
+      download({
+        dataset: 'letters',
+        files: FILES,
+        sources: [
+          { kind: 'http', url: 'http://127.0.0.1:9/' },
+          { kind: 'debian', package: 'no-such-package-of-padezoo', directory: '/usr' },
+        ],
+        to: temporaryDirectory(),
+      }),
+    { instanceOf: DownloadError },
+  );
+  t.is(error!.attempts.length, 2);
+  t.regex(error!.attempts[1]!, /^Debian package no-such-package-of-padezoo failed/);
+});
+
+test('an abort stops the transfer with the signal’s reason', async t => {
+  const to = temporaryDirectory();
+  const stop = new AbortController();
+  const source = await serve(t, (_, response) => {
+    response.writeHead(200, { 'content-length': 90_000 }).write('x');
+  });
+  const reason = new Error('enough');
+  await t.throwsAsync(
+    async () => {
+      for await (const event of download({
+        dataset: 'letters',
+        files: FILES,
+        sources: [source],
+        to,
+        signal: stop.signal,
+      }))
+        if (event.type === 'progress') stop.abort(reason);
+    },
+    { is: reason },
+  );
+  t.deepEqual(readdirSync(to), []);
+});
+
+test('leaving the loop closes the connection', async t => {
+  let connection: Promise<unknown> = Promise.resolve();
+  const source = await serve(t, (request, response) => {
+    connection = once(request.socket, 'close');
+    response.writeHead(200, { 'content-length': 90_000 }).write('x');
+  });
+  for await (const event of download({
+    dataset: 'letters',
+    files: FILES,
+    sources: [source],
+    to: temporaryDirectory(),
+  }))
+    if (event.type === 'progress') break;
+  await t.notThrowsAsync(connection);
+});

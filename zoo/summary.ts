@@ -1,0 +1,61 @@
+/** Sizes of a network: parameters, the activations' share, and multiply-accumulates, per layer and in total. */
+import { util } from '@tensorflow/tfjs-core';
+import type * as layers from '@tensorflow/tfjs-layers';
+
+type Layer = layers.layers.Layer;
+
+export interface LayerSummary {
+  readonly name: string;
+  /** tfjs's class name, `'Conv2D'`. */
+  readonly type: string;
+  /** Without the batch axis. */
+  readonly outputShape: readonly number[];
+  readonly parameters: number;
+  readonly macs: number;
+}
+
+export interface ModelSummary {
+  /** All trainable parameters, the activations' included. */
+  readonly parameters: number;
+  /** Those of activation layers. */
+  readonly activationParameters: number;
+  /** Multiply-accumulates of convolutions and dense layers for one input. */
+  readonly macs: number;
+  readonly layers: readonly LayerSummary[];
+}
+
+const ACTIVATION_TYPES = new Set(['Pade', 'Activation', 'ReLU', 'LeakyReLU', 'PReLU', 'ELU', 'ThresholdedReLU']);
+
+/** Whether a layer is an activation: its parameters are counted apart and learn at a rate of their own. */
+export function isActivation(layer: Layer): boolean {
+  return ACTIVATION_TYPES.has(layer.getClassName());
+}
+
+export function summary(model: layers.LayersModel): ModelSummary {
+  const rows = model.layers.map(layer => summarise(layer));
+  const total = (of: (row: LayerSummary) => number) => rows.reduce((sum, row) => sum + of(row), 0);
+  const activations = new Set(model.layers.filter(isActivation).map(layer => layer.name));
+  return {
+    parameters: total(row => row.parameters),
+    activationParameters: total(row => (activations.has(row.name) ? row.parameters : 0)),
+    macs: total(row => row.macs),
+    layers: rows,
+  };
+}
+
+function summarise(layer: Layer): LayerSummary {
+  const outputShape = ((layer.outputShape as layers.Shape) ?? []).slice(1).map(size => size ?? 0);
+  const parameters = layer.trainableWeights.reduce(
+    (sum, weight) => sum + util.sizeFromShape(weight.shape as number[]),
+    0,
+  );
+  return { name: layer.name, type: layer.getClassName(), outputShape, parameters, macs: macsOf(layer, outputShape) };
+}
+
+/** Every element of a kernel is used once at every output position. */
+function macsOf(layer: Layer, outputShape: readonly number[]): number {
+  const kernel = layer.weights.find(weight => /kernel$/.test(weight.originalName));
+  if (!kernel) return 0;
+  const positions = outputShape.slice(0, -1).reduce((product, size) => product * size, 1);
+  return util.sizeFromShape(kernel.shape as number[]) * positions;
+}
