@@ -47,12 +47,17 @@ export interface SetupOptions {
 /** A step of the set-up could not be done; `message` says why and what to install. */
 export class SetupError extends Error {
   override name: 'SetupError';
+  /** whether a setting of the user's is wrong, rather than something missing */
+  choice: boolean;
 }
 
 export function cacheDirectory(env?: NodeJS.ProcessEnv, platform?: NodeJS.Platform): string;
 
 /** The addon built for the present sources and environment; synchronous, a few milliseconds. */
 export function findAddon(): AddonRecord | undefined;
+
+/** Where the record that `findAddon` reads is kept. */
+export function addonRecordPath(): string;
 
 /**
  * Builds the addon in another process and waits for it; its messages go to standard error.

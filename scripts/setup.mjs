@@ -8,15 +8,27 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir, hostname, tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join, relative, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 /** @typedef {import('./setup.d.mts').Libtorch} Libtorch */
@@ -27,7 +39,7 @@ import { parseArgs } from 'node:util';
 /** @typedef {(line: string) => void} Log */
 
 const PINNED_TORCH = '2.13.0';
-const OLDEST_TORCH = [1, 13]; // what the addon is tested with
+const OLDEST_TORCH = /** @type {const} */ ([1, 13]); // what the addon is tested with
 const CPU_INDEX = 'https://download.pytorch.org/whl/cpu';
 const ARCHIVES = 'https://download.pytorch.org/libtorch/cpu';
 const REACH_TIMEOUT_MS = 3_000; // longer than any answer of a reachable host; offline machines wait this long once
@@ -48,7 +60,10 @@ const ADDON_FLAGS = ['-DNAPI_VERSION=9', '-DNODE_ADDON_API_CPP_EXCEPTIONS', '-fv
 
 /** A step could not be done; `message` says why and what to install. */
 export class SetupError extends Error {
+  /** @override */
   name = 'SetupError';
+  /** whether a setting of the user's is wrong, rather than something missing */
+  choice = false;
 }
 
 // ---------------------------------------------------------------------------------------------- where things are
@@ -107,7 +122,9 @@ const contentHash = files => hashOf(...files.flatMap(file => [relative(ROOT, fil
 /** @param {string} name */
 function onPath(name) {
   const folders = (process.env.PATH ?? '').split(delimiter);
-  return name.includes('/') ? existsSync(name) : folders.some(folder => folder && existsSync(join(folder, name)));
+  return name.includes('/')
+    ? existsSync(name)
+    : folders.some(folder => folder && existsSync(join(folder, name)));
 }
 
 const isRoot = () => process.getuid?.() === 0;
@@ -118,18 +135,19 @@ const isRoot = () => process.getuid?.() === 0;
  * Runs a program to its end. Its output is kept, or shown on standard error (`show`), which leaves standard output alone.
  *
  * @param {string[]} command
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, show?: boolean }} [options]
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, show?: boolean, timeoutMs?: number }} [options]
  * @returns {Promise<{ code: number | null, output: string, errors: string }>}
  */
-function run([program = '', ...args], { cwd = ROOT, env = process.env, show = false } = {}) {
-  return new Promise(done => {
-    const child = spawn(program, args, { cwd, env, stdio: ['ignore', show ? 2 : 'pipe', show ? 2 : 'pipe'] });
+function run([program = '', ...args], { cwd = ROOT, env = process.env, show = false, timeoutMs = 0 } = {}) {
+  return new Promise(ended => {
+    const stream = show ? 2 : 'pipe';
+    const child = spawn(program, args, { cwd, env, stdio: ['ignore', stream, stream], timeout: timeoutMs });
     let output = '';
     let errors = '';
     child.stdout?.setEncoding('utf8').on('data', text => (output += text));
     child.stderr?.setEncoding('utf8').on('data', text => (errors += text));
-    child.on('error', error => done({ code: null, output, errors: error.message }));
-    child.on('close', code => done({ code, output, errors }));
+    child.on('error', error => ended({ code: null, output, errors: error.message }));
+    child.on('close', code => ended({ code, output, errors }));
   });
 }
 
@@ -138,7 +156,8 @@ function run([program = '', ...args], { cwd = ROOT, env = process.env, show = fa
  *
  * @param {{ output: string, errors: string }} result
  */
-const tailOf = ({ output, errors }, lines = 12) => (errors.trim() || output.trim()).split('\n').slice(-lines).join('\n');
+const tailOf = ({ output, errors }, lines = 12) =>
+  (errors.trim() || output.trim()).split('\n').slice(-lines).join('\n');
 
 /**
  * Runs `work` while no other set-up runs it. A lock whose owner was killed is taken over: its owner's process is gone,
@@ -154,7 +173,10 @@ async function alone(name, log, work) {
   try {
     mkdirSync(cache, { recursive: true });
   } catch (cause) {
-    throw new SetupError(`set-up: cannot write to the cache ${cache}; set PADEZOO_CACHE to a folder of yours`, { cause });
+    throw new SetupError(
+      `set-up: cannot write to the cache ${cache}; set PADEZOO_CACHE to a folder of yours`,
+      { cause },
+    );
   }
   const lock = join(cache, `${name}.lock`);
   const owner = JSON.stringify({ host: hostname(), pid: process.pid });
@@ -245,6 +267,16 @@ function writeAtomically(path, text) {
   renameSync(beside, path);
 }
 
+/**
+ * How a step ended.
+ *
+ * @param {string} line
+ */
+const done = line => ({ changed: true, line });
+
+/** @param {string} line */
+const skipped = line => ({ changed: false, line });
+
 // ------------------------------------------------------------------------------------------- step: dependencies
 
 /**
@@ -282,22 +314,29 @@ const sorted = (record = {}) => Object.entries(record).sort(([a], [b]) => (a < b
 
 /** @param {Log} log */
 async function installDependencies(log) {
-  if (!isCheckout()) return log('not needed in an installed package'), false;
+  if (!isCheckout()) return skipped('not needed in an installed package');
   return alone(`checkout-${hashOf(ROOT)}`, log, async () => {
     const reason = outdatedDependencies(ROOT);
-    if (!reason) return log('up to date'), false;
-    const verb = existsSync(join(ROOT, 'package-lock.json')) ? 'ci' : 'install';
-    log(`npm ${verb}, because ${reason}`);
-    const seconds = stopwatch();
+    if (!reason) return skipped('up to date');
     // The ONNX runtime is for tests and runs on the CPU: its post-install script would fetch CUDA libraries.
     const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
-    const result = await run(['npm', verb, '--no-audit', '--no-fund', '--loglevel=error'], { env, show: true });
+    const npm = (/** @type {string[]} */ ...words) => {
+      log(`npm ${words.join(' ')}`);
+      return run(['npm', ...words, '--no-audit', '--no-fund', '--loglevel=error'], { env });
+    };
+    log(reason);
+    const seconds = stopwatch();
+    let result = existsSync(join(ROOT, 'package-lock.json')) ? await npm('ci') : await npm('install');
+    if (result.errors.includes('code EUSAGE')) {
+      // The lock file was made where the registry lacks packages of other platforms, or does not fit package.json.
+      log('npm ci does not accept package-lock.json; taking from it what it has');
+      result = await npm('install', '--no-save');
+    }
     if (result.code !== 0)
       throw new SetupError(
-        `dependencies: npm ${verb} failed (see above). Where package.json and package-lock.json differ, run ` +
-          '`npm install`; else see that the npm registry can be reached.',
+        `dependencies: npm failed:\n${tailOf(result)}\nSee that the npm registry can be reached, then run the set-up again.`,
       );
-    return log(`installed in ${seconds()} s`), true;
+    return done(`installed in ${seconds()} s`);
   });
 }
 
@@ -340,13 +379,14 @@ export function staleOutputs(root) {
 
 /** @param {Log} log */
 async function compile(log) {
-  if (!isCheckout()) return log('not needed in an installed package'), false;
+  if (!isCheckout()) return skipped('not needed in an installed package');
   return alone(`checkout-${hashOf(ROOT)}`, log, async () => {
     const stampFile = join(ROOT, 'dist/.padezoo-stamp');
     const stamp = sourceStamp(ROOT);
-    if (textOf(stampFile) === stamp) return log('up to date'), false;
+    if (textOf(stampFile) === stamp) return skipped('up to date');
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-    if (!existsSync(tsc)) throw new SetupError('compile: TypeScript is not installed; run `node scripts/setup.mjs`');
+    if (!existsSync(tsc))
+      throw new SetupError('compile: TypeScript is not installed; run `node scripts/setup.mjs`');
     const seconds = stopwatch();
     rmSync(stampFile, { force: true });
     const pretty = String(process.stderr.isTTY ?? false);
@@ -354,7 +394,7 @@ async function compile(log) {
     if (result.code !== 0) throw new SetupError('compile: tsc found errors (see above)');
     for (const file of staleOutputs(ROOT)) rmSync(file);
     writeAtomically(stampFile, stamp);
-    return log(`compiled into dist/ in ${seconds()} s`), true;
+    return done(`compiled into dist/ in ${seconds()} s`);
   });
 }
 
@@ -373,14 +413,23 @@ export function readLibtorch(path) {
   const lib = folders.find(folder => existsSync(join(folder, `libtorch_cpu.${SHARED}`)));
   if (!lib) throw new SetupError(`${path} has no lib/libtorch_cpu.${SHARED}`);
   if (!existsSync(join(lib, `libc10.${SHARED}`))) throw new SetupError(`${lib} has no libc10.${SHARED}`);
-  if (!existsSync(join(path, 'include/ATen/ATen.h'))) throw new SetupError(`${path} has no include/ATen/ATen.h`);
+  if (!existsSync(join(path, 'include/ATen/ATen.h')))
+    throw new SetupError(`${path} has no include/ATen/ATen.h`);
   const version = versionOf(path, lib);
   if (!version) throw new SetupError(`cannot tell the version of the libtorch in ${path}`);
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < OLDEST_TORCH[0] || (major === OLDEST_TORCH[0] && minor < OLDEST_TORCH[1]))
-    throw new SetupError(`${path} holds libtorch ${version}; padezoo needs ${OLDEST_TORCH.join('.')} or newer`);
+    throw new SetupError(
+      `${path} holds libtorch ${version}; padezoo needs ${OLDEST_TORCH.join('.')} or newer`,
+    );
   const include = [join(path, 'include'), join(path, 'include/torch/csrc/api/include')];
-  return { path, version, include, lib, standard: major > 2 || (major === 2 && minor >= 10) ? 'c++20' : 'c++17' };
+  return {
+    path,
+    version,
+    include,
+    lib,
+    standard: major > 2 || (major === 2 && minor >= 10) ? 'c++20' : 'c++17',
+  };
 }
 
 /**
@@ -402,21 +451,6 @@ function versionOf(path, lib) {
 }
 
 /**
- * The folders in which a libtorch's own dependencies lie: its own, and in unpacked Debian packages their neighbours
- * (libblas.so.3 is in `openblas-pthread/`, which only an installation would link to).
- *
- * @param {Libtorch} libtorch
- */
-function libraryFolders({ path, lib }) {
-  if (!lib.endsWith(TRIPLET) || path === '/usr') return [lib];
-  const hasLibraries = (/** @type {string} */ folder) =>
-    statSync(folder, { throwIfNoEntry: false })?.isDirectory() && readdirSync(folder).some(name => /^lib.*\.so(\.|$)/.test(name));
-  const neighbours = readdirSync(lib).map(name => join(lib, name));
-  const system = [dirname(lib), join(dirname(path), 'lib', TRIPLET)].filter(existsSync);
-  return [lib, ...[...system, ...neighbours].filter(hasLibraries)];
-}
-
-/**
  * Why the loader would not load a libtorch, or undefined. The usual case: PyTorch's CUDA wheel on its own, whose
  * libcudart, libcudnn and others come in separate packages.
  *
@@ -426,16 +460,22 @@ export function loadProblem(libtorch) {
   if (MAC) return undefined;
   const cuda = existsSync(join(libtorch.lib, 'libtorch_cuda.so'));
   const kind = cuda ? 'a CUDA build without its companion libraries' : 'a libtorch with missing libraries';
-  const env = { ...process.env, LD_LIBRARY_PATH: libraryFolders(libtorch).join(':') };
+  const env = { ...process.env, LD_LIBRARY_PATH: libtorch.lib };
   const missing = new Set();
   for (const name of cuda ? ['libtorch_cpu.so', 'libc10_cuda.so', 'libtorch_cuda.so'] : ['libtorch_cpu.so']) {
-    const { error, status, stdout = '' } = spawnSync('ldd', [join(libtorch.lib, name)], { encoding: 'utf8', env });
+    const {
+      error,
+      status,
+      stdout = '',
+    } = spawnSync('ldd', [join(libtorch.lib, name)], { encoding: 'utf8', env });
     if (error && cuda && !existsSync(join(libtorch.path, '../nvidia'))) return kind;
     if (error) return undefined; // without ldd the load check at the end has to find out
     if (status !== 0) return `${kind}: ${name} is not a library that this machine can load`;
     for (const [, library] of stdout.matchAll(/^\s*(\S+) => not found/gm)) missing.add(library);
   }
-  return missing.size ? `${kind} (${[...missing].slice(0, 4).join(', ')}${missing.size > 4 ? ', ...' : ''})` : undefined;
+  return missing.size
+    ? `${kind} (${[...missing].slice(0, 4).join(', ')}${missing.size > 4 ? ', ...' : ''})`
+    : undefined;
 }
 
 /**
@@ -474,11 +514,15 @@ const SOURCES = {
 
   /** PyTorch's wheel, of which only headers and libraries are kept. */
   async pip(log) {
-    if ((await run(['python3', '-m', 'pip', '--version'])).code !== 0) throw new SetupError('python3 has no pip');
+    if ((await run(['python3', '-m', 'pip', '--version'])).code !== 0)
+      throw new SetupError('python3 has no pip');
     // One quick look, so that an unreachable index does not cost pip's retries.
     const look =
       'import sys, urllib.request as r; r.urlopen(r.Request(sys.argv[1], method="HEAD"), timeout=float(sys.argv[2]))';
-    const reach = await run(['python3', '-c', look, `${CPU_INDEX}/torch/`, String(REACH_TIMEOUT_MS / 1000)]);
+    const seconds = String(REACH_TIMEOUT_MS / 1000);
+    const reach = await run(['python3', '-c', look, `${CPU_INDEX}/torch/`, seconds], {
+      timeoutMs: 2 * REACH_TIMEOUT_MS, // looking up its name comes on top
+    });
     log(`fetching PyTorch ${PINNED_TORCH} with pip (about 190 MB; 500 MB unpacked)`);
     await buildBeside(dirname(cachedTorch()), async folder => {
       const wheels = join(folder, 'wheel');
@@ -494,10 +538,17 @@ const SOURCES = {
         result = await run([...pip, ...attempt, `torch==${PINNED_TORCH}`], { cwd: folder });
         if (result.code === 0) break;
       }
-      if (result.code !== 0) throw new SetupError(`pip download torch==${PINNED_TORCH}: ${tailOf(result, 2)}`);
-      const [wheel] = filesBelow(wheels, /\.whl$/);
+      if (result.code !== 0)
+        throw new SetupError(`pip download torch==${PINNED_TORCH}: ${tailOf(result, 2)}`);
+      const [wheel = ''] = filesBelow(wheels, /\.whl$/);
       log('unpacking its headers and libraries');
-      await unzip(wheel, folder, ['torch/include/', 'torch/lib/', 'torch/version.py', 'torch.libs/', 'torch/.dylibs/']);
+      await unzip(wheel, folder, [
+        'torch/include/',
+        'torch/lib/',
+        'torch/version.py',
+        'torch.libs/',
+        'torch/.dylibs/',
+      ]);
       rmSync(wheels, { recursive: true });
       usableLibtorch(join(folder, 'torch'));
     });
@@ -508,15 +559,19 @@ const SOURCES = {
   async archive(log) {
     const name = MAC ? `libtorch-macos-${process.arch}-${PINNED_TORCH}` : undefined;
     const builds = ['libtorch-shared-with-deps', 'libtorch-cxx11-abi-shared-with-deps'];
-    const names = name ? [name] : process.arch === 'x64' ? builds.map(build => `${build}-${PINNED_TORCH}+cpu`) : [];
+    const names = name
+      ? [name]
+      : process.arch === 'x64'
+        ? builds.map(build => `${build}-${PINNED_TORCH}+cpu`)
+        : [];
     if (names.length === 0) throw new SetupError(`PyTorch has no libtorch archive for ${PLATFORM}`);
     const urls = names.map(each => `${ARCHIVES}/${encodeURIComponent(each)}.zip`);
-    const response = await firstReachable(urls);
-    if (!response) throw new SetupError(`no answer from ${urls[0]} within ${REACH_TIMEOUT_MS / 1000} s`);
-    log(`downloading ${response}`);
+    const url = await firstReachable(urls);
+    if (!url) throw new SetupError(`no answer from ${urls[0]} within ${REACH_TIMEOUT_MS / 1000} s`);
+    log(`downloading ${url}`);
     await buildBeside(dirname(cachedTorch()), async folder => {
       const zip = join(folder, 'libtorch.zip');
-      await download(response, zip);
+      await download(url, zip);
       await unzip(zip, folder, ['libtorch/include/', 'libtorch/lib/', 'libtorch/build-version']);
       rmSync(zip);
       renameSync(join(folder, 'libtorch'), join(folder, 'torch'));
@@ -535,27 +590,47 @@ const SOURCES = {
     if (!onPath('dpkg')) throw new SetupError(`${problem}; no dpkg here`);
     if (existsSync(cachedDebian())) return usableLibtorch(cachedDebian());
     const plan = await run(['apt-get', 'install', '--simulate', '--no-install-recommends', ...packages]);
-    if (plan.code !== 0) throw new SetupError(`${problem}; apt-get knows no libtorch-dev: ${tailOf(plan, 1)}`);
+    if (plan.code !== 0)
+      throw new SetupError(`${problem}; apt-get knows no libtorch-dev: ${tailOf(plan, 1)}`);
     // The C library and the compiler's run time must stay the system's: this process has them loaded already.
     const names = [...plan.output.matchAll(/^Inst (\S+)/gm)]
-      .map(match => match[1])
+      .flatMap(match => match[1] ?? [])
       .filter(name => !/^(libc6|libc-|libgcc|libstdc\+\+)|-(data|common|plugins)$/.test(name));
-    log(`unpacking ${names.length} packages of Debian's libtorch-dev into the cache (about 120 MB of downloads)`);
+    log(
+      `unpacking ${names.length} packages of Debian's libtorch-dev into the cache (about 120 MB of downloads)`,
+    );
     await buildBeside(dirname(cachedDebian()), async folder => {
       const downloads = join(folder, 'downloads');
       mkdirSync(downloads);
       const fetched = await run(['apt-get', 'download', ...names], { cwd: downloads });
-      if (fetched.code !== 0) throw new SetupError(`${problem}; apt-get download failed: ${tailOf(fetched, 3)}`);
+      if (fetched.code !== 0)
+        throw new SetupError(`${problem}; apt-get download failed: ${tailOf(fetched, 3)}`);
       for (const file of filesBelow(downloads, /\.deb$/)) {
         const unpacked = await run(['dpkg', '-x', file, folder]);
         if (unpacked.code !== 0) throw new SetupError(`dpkg -x ${basename(file)}: ${tailOf(unpacked, 3)}`);
       }
       rmSync(downloads, { recursive: true });
+      gatherLibraries(folder);
       usableLibtorch(join(folder, 'usr'));
     });
     return readLibtorch(cachedDebian());
   },
 };
+
+/**
+ * Links every library of unpacked Debian packages into one folder, as installing them would have made the loader see
+ * them. OpenBLAS lies in a folder of its own, and names only that folder to the loader (RUNPATH), so a longer search
+ * path would not do.
+ *
+ * @param {string} root
+ */
+function gatherLibraries(root) {
+  const lib = join(root, 'usr/lib', TRIPLET);
+  for (const folder of [join(lib, 'openblas-pthread'), join(root, 'usr/lib'), join(root, 'lib', TRIPLET)])
+    for (const name of existsSync(folder) ? readdirSync(folder) : [])
+      if (/^lib.*\.so(\.|$)/.test(name) && !existsSync(join(lib, name)))
+        symlinkSync(relative(lib, join(folder, name)), join(lib, name));
+}
 
 const FROM = /** @type {const} */ ({
   python: "Python's torch",
@@ -574,6 +649,25 @@ function wheelPlatform() {
 }
 
 /**
+ * The libtorch that `PADEZOO_LIBTORCH` names, if it is set. A wrong one is an error: to use another in its stead would
+ * hide the mistake.
+ */
+function givenLibtorch() {
+  const given = process.env.PADEZOO_LIBTORCH;
+  if (!given) return undefined;
+  try {
+    return { ...usableLibtorch(resolve(given)), from: 'PADEZOO_LIBTORCH' };
+  } catch (cause) {
+    const error = new SetupError(
+      `libtorch: PADEZOO_LIBTORCH is ${given}, but ${/** @type {Error} */ (cause).message}.\n` +
+        "Set it to a folder with libtorch's include/ and lib/, or unset it to have one found.",
+      { cause },
+    );
+    throw Object.assign(error, { choice: true });
+  }
+}
+
+/**
  * Asks each place in turn.
  *
  * @param {Log} log
@@ -581,21 +675,14 @@ function wheelPlatform() {
  * @returns {Promise<Libtorch & { from: string }>}
  */
 async function findLibtorch(log, only) {
-  const given = process.env.PADEZOO_LIBTORCH;
-  if (given && !only) {
-    try {
-      return { ...usableLibtorch(resolve(given)), from: 'PADEZOO_LIBTORCH' };
-    } catch (cause) {
-      throw new SetupError(
-        `libtorch: PADEZOO_LIBTORCH is ${given}, but ${/** @type {Error} */ (cause).message}.\n` +
-          "Set it to a folder with libtorch's include/ and lib/, or unset it to have one found.",
-        { cause },
-      );
-    }
-  }
+  /** @type {string[]} */
   const reasons = [];
   for (const source of only ? [only] : /** @type {LibtorchSource[]} */ (Object.keys(SOURCES))) {
-    if (source === 'archive' && onPath('python3') && reasons.some(reason => reason.startsWith('pip: pip download')))
+    if (
+      source === 'archive' &&
+      onPath('python3') &&
+      reasons.some(reason => reason.startsWith('pip: pip download'))
+    )
       continue; // the same host, which pip could not get at
     try {
       return { ...(await SOURCES[source](log)), from: FROM[source] };
@@ -714,7 +801,8 @@ function selector() {
   );
 }
 
-const pointerFile = () => join(cacheDirectory(), 'addon', `${selector()}.json`);
+/** Where the record of the addon for the present sources and environment is kept. */
+export const addonRecordPath = () => join(cacheDirectory(), 'addon', `${selector()}.json`);
 
 /**
  * The addon that an earlier set-up built for the present sources, where it and its libtorch are still there.
@@ -723,10 +811,9 @@ const pointerFile = () => join(cacheDirectory(), 'addon', `${selector()}.json`);
  */
 export function findAddon() {
   if (process.env.PADEZOO_NO_ENGINE === '1') return undefined;
-  const file = pointerFile();
   try {
     /** @type {AddonRecord} */
-    const record = readJson(file);
+    const record = readJson(addonRecordPath());
     if (!existsSync(record.addon) || !existsSync(record.operators)) return undefined;
     // A libtorch that was upgraded in place is another libtorch.
     return readLibtorch(record.libtorch.path).version === record.libtorch.version ? record : undefined;
@@ -806,17 +893,21 @@ function flagsFor(compiler, libtorch) {
   const headers = system(libtorch.include.filter(folder => folder !== '/usr/include'));
   const common = [...compiler, `-std=${libtorch.standard}`, ...COMPILE_FLAGS, ...abi, ...headers];
   const rpath = (/** @type {string} */ folder) => ['-Xlinker', '-rpath', '-Xlinker', folder];
-  const folders = libraryFolders(libtorch);
   // DT_RPATH rather than RUNPATH: the loader also uses it for what libtorch itself needs.
   const linux = ['-Wl,--disable-new-dtags', '-Wl,--no-as-needed', '-fopenmp'];
   const link = [
     ...compiler,
     ...(MAC ? ['-dynamiclib', '-undefined', 'dynamic_lookup'] : ['-shared', ...linux]),
     `-L${libtorch.lib}`,
-    ...folders.flatMap(rpath),
-    ...(MAC ? [] : folders.flatMap(folder => ['-Xlinker', '-rpath-link', '-Xlinker', folder])),
+    ...rpath(libtorch.lib),
   ];
-  return { common, addon: [...ADDON_FLAGS, ...system(nodeHeaders())], link, rpath, libraries: ['-ltorch', '-ltorch_cpu', '-lc10'] };
+  return {
+    common,
+    addon: [...ADDON_FLAGS, ...system(nodeHeaders())],
+    link,
+    rpath,
+    libraries: ['-ltorch', '-ltorch_cpu', '-lc10'],
+  };
 }
 
 /**
@@ -830,18 +921,28 @@ function flagsFor(compiler, libtorch) {
 async function buildAddon(compiler, libtorch, log) {
   const flags = flagsFor(compiler.command, libtorch);
   const sources = nativeSources();
-  const key = hashOf(contentHash(sources), libtorch.path, libtorch.version, PLATFORM, compiler.name, JSON.stringify(flags));
+  const key = hashOf(
+    contentHash(sources),
+    libtorch.path,
+    libtorch.version,
+    PLATFORM,
+    compiler.name,
+    JSON.stringify(flags),
+  );
   const target = join(cacheDirectory(), 'addon', key);
   const operatorsName = `libpadezoo_operators.${SHARED}`;
-  const files = (/** @type {string} */ part) => sources.filter(file => file.startsWith(join(NATIVE, part, '/')) && file.endsWith('.cpp'));
+  const files = (/** @type {string} */ part) =>
+    sources.filter(file => file.startsWith(join(NATIVE, part, '/')) && file.endsWith('.cpp'));
   const operators = files('operators').map(source => ({ source, flags: flags.common }));
   const addon = files('addon').map(source => ({ source, flags: [...flags.common, ...flags.addon] }));
-  if (!operators.length || !addon.length) throw new SetupError(`addon: ${NATIVE} has no sources; install padezoo again`);
+  if (!operators.length || !addon.length)
+    throw new SetupError(`addon: ${NATIVE} has no sources; install padezoo again`);
   if (!existsSync(join(target, 'padezoo.node'))) {
     const units = [...operators, ...addon];
     log(`compiling ${units.length} files with ${compiler.name} against libtorch ${libtorch.version}`);
     await buildBeside(target, async folder => {
-      const object = (/** @type {string} */ source) => join(folder, `${relative(NATIVE, source).replace(/\W/g, '_')}.o`);
+      const object = (/** @type {string} */ source) =>
+        join(folder, `${relative(NATIVE, source).replace(/\W/g, '_')}.o`);
       const objects = (/** @type {typeof units} */ part) => part.map(({ source }) => object(source));
       const waiting = [...units];
       const work = async () => {
@@ -853,15 +954,24 @@ async function buildAddon(compiler, libtorch, log) {
       for (const result of results) if (result.status === 'rejected') throw result.reason;
       const operatorsFile = join(folder, operatorsName);
       const name = MAC ? ['-install_name', `@rpath/${operatorsName}`] : [`-Wl,-soname,${operatorsName}`];
-      await compileOrThrow([...flags.link, ...name, ...objects(operators), ...flags.libraries, '-o', operatorsFile], operatorsName);
+      await compileOrThrow(
+        [...flags.link, ...name, ...objects(operators), ...flags.libraries, '-o', operatorsFile],
+        operatorsName,
+      );
       const own = [`-L${folder}`, '-lpadezoo_operators', ...flags.rpath(MAC ? '@loader_path' : '$ORIGIN')];
       const addonFile = join(folder, 'padezoo.node');
-      await compileOrThrow([...flags.link, ...objects(addon), ...own, ...flags.libraries, '-o', addonFile], 'padezoo.node');
+      await compileOrThrow(
+        [...flags.link, ...objects(addon), ...own, ...flags.libraries, '-o', addonFile],
+        'padezoo.node',
+      );
       for (const file of objects(units)) rmSync(file);
-      const load = 'try { require(process.argv[1]) } catch (error) { console.error(error.message); process.exit(1) }';
+      const load =
+        'try { require(process.argv[1]) } catch (error) { console.error(error.message); process.exit(1) }';
       const loaded = await run([process.execPath, '-e', load, addonFile]);
       if (loaded.code !== 0)
-        throw new SetupError(`addon: Node ${process.version} cannot load what was built for libtorch ${libtorch.version} in ${libtorch.path}:\n${tailOf(loaded)}`);
+        throw new SetupError(
+          `addon: Node ${process.version} cannot load what was built for libtorch ${libtorch.version} in ${libtorch.path}:\n${tailOf(loaded)}`,
+        );
     });
   }
   /** @type {AddonRecord} */
@@ -872,7 +982,7 @@ async function buildAddon(compiler, libtorch, log) {
     compiler: compiler.name,
     built: new Date().toISOString(),
   };
-  writeAtomically(pointerFile(), `${JSON.stringify(record, null, 2)}\n`);
+  writeAtomically(addonRecordPath(), `${JSON.stringify(record, null, 2)}\n`);
   return record;
 }
 
@@ -883,7 +993,9 @@ async function buildAddon(compiler, libtorch, log) {
 async function compileOrThrow(command, what) {
   const result = await run(command);
   if (result.code !== 0)
-    throw new SetupError(`addon: ${command[0]} failed on ${relative(ROOT, what)}:\n${tailOf(result, 40)}\n(${command.join(' ')})`);
+    throw new SetupError(
+      `addon: ${command[0]} failed on ${relative(ROOT, what)}:\n${tailOf(result, 40)}\n(${command.join(' ')})`,
+    );
   if (result.errors) process.stderr.write(result.errors); // warnings
 }
 
@@ -901,45 +1013,66 @@ function stopwatch() {
  * @returns {Promise<{ changed: boolean, addon: AddonRecord | undefined, problem: SetupError | undefined }>}
  * @throws {SetupError} when a step fails; with `engine: 'optional'` a missing compiler or libtorch is `problem` instead
  */
-export async function setup({ steps = [...STEPS], engine = 'required', from, again = false, quiet = false, log: write } = {}) {
-  const line = quiet ? () => {} : (write ?? (text => process.stderr.write(`${text}\n`)));
-  const logOf = (/** @type {SetupStep} */ step) => (/** @type {string} */ text) => line(`${step.padEnd(14)}${text}`);
-  let changed = false;
-  if (steps.includes('dependencies')) changed = (await installDependencies(logOf('dependencies'))) || changed;
-  if (steps.includes('compile')) changed = (await compile(logOf('compile'))) || changed;
-  if (!steps.includes('libtorch') && !steps.includes('addon')) return { changed, addon: undefined, problem: undefined };
-  if (process.env.PADEZOO_NO_ENGINE === '1') {
-    logOf('addon')('skipped, because PADEZOO_NO_ENGINE=1');
-    const problem = new SetupError('addon: PADEZOO_NO_ENGINE=1 forbids it');
-    if (engine === 'required') throw problem;
-    return { changed, addon: undefined, problem };
-  }
-  const present = () => (again || from ? undefined : findAddon());
-  const reuse = (/** @type {AddonRecord} */ record) => {
-    logOf('addon')(`up to date (libtorch ${record.libtorch.version} from ${record.libtorch.from})`);
-    return { changed, addon: record, problem: undefined };
+export async function setup({
+  steps = [...STEPS],
+  engine = 'required',
+  from,
+  again = false,
+  quiet = false,
+  log: write = line => process.stderr.write(`${line}\n`),
+} = {}) {
+  const logOf = (/** @type {SetupStep} */ step) => (/** @type {string} */ text) => {
+    if (!quiet) write(`${step.padEnd(14)}${text}`);
   };
-  const ready = present();
-  if (ready) return reuse(ready);
+  let changed = false;
+  for (const step of steps) {
+    if (step !== 'dependencies' && step !== 'compile') continue;
+    const ended = await (step === 'compile' ? compile : installDependencies)(logOf(step));
+    logOf(step)(ended.line);
+    changed ||= ended.changed;
+  }
+  if (!steps.includes('libtorch') && !steps.includes('addon'))
+    return { changed, addon: undefined, problem: undefined };
   try {
-    return await alone('engine', logOf('addon'), async () => {
-      const meanwhile = present(); // another set-up may have built it while this one waited
-      if (meanwhile) return reuse(meanwhile);
-      const compiler = await findCompiler(logOf('addon'));
-      const libtorch = await findLibtorch(logOf('libtorch'), from);
-      logOf('libtorch')(`${libtorch.version} from ${libtorch.from} (${libtorch.path})`);
-      if (!steps.includes('addon')) return { changed: true, addon: undefined, problem: undefined };
-      const seconds = stopwatch();
-      const addon = await buildAddon(compiler, libtorch, logOf('addon'));
-      logOf('addon')(`built against libtorch ${libtorch.version} (from ${libtorch.from}) in ${seconds()} s`);
-      return { changed: true, addon, problem: undefined };
-    });
+    const { addon, ...ended } = await prepareEngine(steps, { from, again, logOf });
+    return { changed: changed || ended.changed, addon, problem: undefined };
   } catch (error) {
     // A choice that was spelt out and is wrong must not go unnoticed.
-    const chosen = from || process.env.PADEZOO_LIBTORCH || process.env.CXX;
-    if (!(error instanceof SetupError) || engine === 'required' || chosen) throw error;
+    if (!(error instanceof SetupError) || engine === 'required' || error.choice || from) throw error;
     return { changed, addon: undefined, problem: error };
   }
+}
+
+/**
+ * The steps libtorch and addon.
+ *
+ * @param {readonly SetupStep[]} steps
+ * @param {{ from: LibtorchSource | undefined, again: boolean, logOf: (step: SetupStep) => Log }} choices
+ * @returns {Promise<{ changed: boolean, addon: AddonRecord | undefined }>}
+ */
+async function prepareEngine(steps, { from, again, logOf }) {
+  if (process.env.PADEZOO_NO_ENGINE === '1')
+    throw new SetupError('addon: switched off by PADEZOO_NO_ENGINE=1');
+  const present = () => {
+    const addon = again || from ? undefined : findAddon();
+    if (addon) logOf('addon')(`up to date (libtorch ${addon.libtorch.version} from ${addon.libtorch.from})`);
+    return addon && { changed: false, addon };
+  };
+  const ready = present();
+  if (ready) return ready;
+  const given = from ? undefined : givenLibtorch();
+  return alone('engine', logOf('addon'), async () => {
+    const meanwhile = present(); // another set-up may have built it while this one waited
+    if (meanwhile) return meanwhile;
+    const compiler = await findCompiler(logOf('addon'));
+    const libtorch = given ?? (await findLibtorch(logOf('libtorch'), from));
+    logOf('libtorch')(`${libtorch.version} from ${libtorch.from} (${libtorch.path})`);
+    if (!steps.includes('addon')) return { changed: true, addon: undefined };
+    const seconds = stopwatch();
+    const addon = await buildAddon(compiler, libtorch, logOf('addon'));
+    logOf('addon')(`built against libtorch ${libtorch.version} (from ${libtorch.from}) in ${seconds()} s`);
+    return { changed: true, addon };
+  });
 }
 
 const HELP = `node scripts/setup.mjs [options]
@@ -979,15 +1112,20 @@ async function main(args) {
   const { changed, addon, problem } = await setup({ steps, engine, from, again: values.again });
   if (values.json) console.log(JSON.stringify({ addon }));
   if (problem)
-    console.error(`${problem.message}\nset-up: no native engine; padezoo will run inference on the wasm backend and cannot train`);
+    console.error(
+      `${problem.message}\nset-up: no native engine; padezoo will run inference on the wasm backend and cannot train`,
+    );
   else if (!changed) console.error('set-up: everything is up to date');
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(resolve(process.argv[1])).href) {
+// realpath: a checkout may be reached through a link.
+const [, started = ''] = process.argv;
+if (existsSync(started) && fileURLToPath(import.meta.url) === realpathSync(started)) {
   const args = process.argv.slice(2);
   await main(args).catch(error => {
     process.exitCode = 1;
-    const message = error instanceof SetupError || error?.code?.startsWith('ERR_PARSE_ARGS') ? error.message : error.stack;
+    const message =
+      error instanceof SetupError || error?.code?.startsWith('ERR_PARSE_ARGS') ? error.message : error.stack;
     if (args.includes('--json')) console.log(JSON.stringify({ error: message }));
     else console.error(message);
   });

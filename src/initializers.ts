@@ -1,4 +1,4 @@
-/** Weight initialisers that tfjs-layers lacks: given numbers, and uniform draws keyed by seed and weight, in any order of building. */
+/** Weight initialisers that tfjs-layers lacks: given numbers, and PyTorch's default draws, keyed so that the order of building does not matter. */
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { uniform } from './random.js';
@@ -27,26 +27,30 @@ export class Given extends Initializer {
   }
 }
 
-export interface KeyedUniformArgs {
-  /** Draws are from [-bound, bound). */
-  readonly bound: number;
+export interface FanInUniformArgs {
+  /** Inputs of one output: kernel height · width · input channels. */
+  readonly fanIn: number;
   readonly seed: number;
-  /** Tells this weight's draws from every other's, e.g. `'c1/kernel'`. */
+  /** Tells this weight's draws from every other's, e.g. `'conv1/kernel'`. */
   readonly stream: string;
 }
 
-/** Uniform draws that depend on (seed, stream) alone: the same weights whatever was built before. */
-export class KeyedUniform extends Initializer {
-  static readonly className = 'KeyedUniform';
-  readonly #args: KeyedUniformArgs;
+/**
+ * Uniform draws from ±1/√fanIn that depend on (seed, stream) alone: the same weights whatever was built before.
+ * It is what PyTorch's `nn.Conv2d` and `nn.Linear` use for kernel and bias (Kaiming uniform with a = √5).
+ */
+export class FanInUniform extends Initializer {
+  static readonly className = 'FanInUniform';
+  readonly #args: FanInUniformArgs;
 
-  constructor(args: KeyedUniformArgs) {
+  constructor(args: FanInUniformArgs) {
     super();
     this.#args = args;
   }
 
   override apply(shape: layers.Shape): tf.Tensor {
-    const { bound, seed, stream } = this.#args;
+    const { fanIn, seed, stream } = this.#args;
+    const bound = 1 / Math.sqrt(fanIn);
     const values = new Float32Array(tf.util.sizeFromShape(shape as number[]));
     uniform(values, { low: -bound, high: bound }, seed, stream);
     return tf.tensor(values, shape as number[], 'float32');
@@ -57,18 +61,13 @@ export class KeyedUniform extends Initializer {
   }
 }
 
-/**
- * What PyTorch's `nn.Conv2d` and `nn.Linear` start with (Kaiming uniform, a = √5): kernel and bias from ±1/√fanIn.
- *
- * @param fanIn inputs of one output: kernel height · width · input channels
- */
+/** Both initialisers of a layer, as PyTorch starts it. */
 export function pytorchDefault({ fanIn, seed, layer }: { fanIn: number; seed: number; layer: string }) {
-  const bound = 1 / Math.sqrt(fanIn);
   return {
-    kernelInitializer: new KeyedUniform({ bound, seed, stream: `${layer}/kernel` }),
-    biasInitializer: new KeyedUniform({ bound, seed, stream: `${layer}/bias` }),
+    kernelInitializer: new FanInUniform({ fanIn, seed, stream: `${layer}/kernel` }),
+    biasInitializer: new FanInUniform({ fanIn, seed, stream: `${layer}/bias` }),
   };
 }
 
 tf.serialization.registerClass(Given as never);
-tf.serialization.registerClass(KeyedUniform as never);
+tf.serialization.registerClass(FanInUniform as never);

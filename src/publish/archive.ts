@@ -4,6 +4,7 @@ import zlib from 'node:zlib';
 import { Header, Parser } from 'tar';
 import { UnsafeBundleError } from './errors.js';
 import { type Bytes, isSafePath, MANIFEST_FILE, MAX_BUNDLE_BYTES, MAX_ENTRIES } from './manifest.js';
+import { sha256 } from './sha256.js';
 
 const BLOCK = 512;
 /** Weights shrink by a tenth, JSON and SVG to a fifth; a bomb is 1000 to 1. */
@@ -14,11 +15,15 @@ const FREE_BYTES = 64 * 2 ** 20;
 const MTIME = new Date('1985-10-26T08:15:00Z');
 
 /**
- * The gzip header (RFC 1952): no name, no time, unknown system, and its own CRC-16, so that a byte that flips in
- * the header is found as well. Its 12 bytes also tell our archives from others.
+ * How our archives begin, a gzip header (RFC 1952) with no name, no time and an extra field `PZ` of 32 bytes: the
+ * SHA-256 of all that follows the header. Then comes the header's own CRC-16. gzip's checksum alone does not see
+ * every flipped bit of compressed data: some unpack to the same bytes. Other programs skip the field.
  */
-export const GZIP_HEADER = Uint8Array.of(0x1f, 0x8b, 8, 2, 0, 0, 0, 0, 0, 0xff, 0x90, 0xc9);
-const PLAIN_GZIP_HEADER_BYTES = 10;
+export const ARCHIVE_START = Uint8Array.of(0x1f, 0x8b, 8, 6, 0, 0, 0, 0, 0, 0xff, 36, 0, 0x50, 0x5a, 32, 0);
+const DIGEST_END = ARCHIVE_START.length + 32;
+const HEADER_BYTES = DIGEST_END + 2;
+/** Of Node's own header, which is replaced, and of the CRC-32 and length at the end. */
+const [PLAIN_HEADER_BYTES, TRAILER_BYTES] = [10, 8];
 
 const gzip = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.gzip);
 
@@ -43,7 +48,24 @@ export async function packArchive(files: ReadonlyMap<string, Bytes>): Promise<By
   let packed = await gzip(tar, { level: 6 });
   // What would look like a bomb (a network of zeros) is stored as it is.
   if (tar.length > unpackLimit(packed.length)) packed = await gzip(tar, { level: 0 });
-  return Uint8Array.from(Buffer.concat([GZIP_HEADER, packed.subarray(PLAIN_GZIP_HEADER_BYTES)]));
+  return sealed(packed.subarray(PLAIN_HEADER_BYTES));
+}
+
+async function sealed(data: Buffer): Promise<Bytes> {
+  const archive = new Uint8Array(HEADER_BYTES + data.length);
+  archive.set(ARCHIVE_START);
+  archive.set(data, HEADER_BYTES);
+  archive.set(Buffer.from(await sha256(archive.subarray(HEADER_BYTES)), 'hex'), ARCHIVE_START.length);
+  // Node 20.0 has no crc32 of its own, but gzip ends with one; the header's is its lower half.
+  const checked = await gzip(archive.subarray(0, DIGEST_END), {});
+  archive.set(checked.subarray(-TRAILER_BYTES, -TRAILER_BYTES + 2), DIGEST_END);
+  return archive;
+}
+
+async function isSealBroken(archive: Bytes): Promise<boolean> {
+  if (!ARCHIVE_START.every((byte, i) => archive[i] === byte)) return false; // made by another program
+  const digest = Buffer.from(archive.subarray(ARCHIVE_START.length, DIGEST_END)).toString('hex');
+  return digest !== (await sha256(archive.subarray(HEADER_BYTES)));
 }
 
 const unpackLimit = (packedBytes: number): number =>
@@ -58,6 +80,8 @@ export async function unpackArchive(bundle: string, archive: Bytes): Promise<Map
   const fail = (problem: string, cause?: unknown): never => {
     throw new UnsafeBundleError(bundle, 'the archive', problem, cause === undefined ? undefined : { cause });
   };
+  if (await isSealBroken(archive))
+    fail('is damaged: its bytes are not those that were published; get it again');
   const tar = await unzip(archive, fail);
   if (tar[0] === 0x1f && tar[1] === 0x8b) fail('is compressed twice; expected a tar inside the gzip');
 
@@ -100,7 +124,7 @@ export async function unpackArchive(bundle: string, archive: Bytes): Promise<Map
         `declares ${entry.size} bytes for ${shown} and holds ${tar.length - offset}; it is cut short`,
       );
     }
-    files.set(path, Uint8Array.from(tar.subarray(offset, offset + entry.size)));
+    files.set(path, new Uint8Array(tar.subarray(offset, offset + entry.size)));
     body = entry.startBlockSize;
   });
   try {

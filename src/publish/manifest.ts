@@ -37,18 +37,32 @@ const FileEntry = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits'),
 });
 
-const PruningStep = z.strictObject({
-  /** Filters removed from each layer's original width, percent. */
-  percent: z.number().min(0).max(100),
-  criterion: z.string(),
-  /** What the kept weights start the retraining from, e.g. `'reinitialize'`. */
-  restart: z.string(),
-  /** Layer name -> kept filters, as indices into the ORIGINAL width. */
-  kept: z.record(
-    z.string(),
-    z.array(count).refine(kept => new Set(kept).size === kept.length, 'expected every index once'),
-  ),
-});
+const PruningStep = z
+  .strictObject({
+    /** Filters removed from each layer's original width, percent. */
+    percent: z.number().min(0).max(100),
+    criterion: z.string(),
+    /** What the kept weights start the retraining from, e.g. `'fresh'`. */
+    restart: z.string(),
+    /** Layer name -> filters before any pruning. */
+    widths: z.record(z.string(), z.int().positive()),
+    /** Layer name -> kept filters, as indices into that ORIGINAL width. */
+    kept: z.record(
+      z.string(),
+      z.array(count).refine(kept => new Set(kept).size === kept.length, 'expected every index once'),
+    ),
+  })
+  .superRefine(({ widths, kept }, context) => {
+    for (const [layer, indices] of Object.entries(kept)) {
+      const width = Object.hasOwn(widths, layer) ? widths[layer]! : 0;
+      if (indices.every(index => index < width)) continue;
+      context.addIssue({
+        code: 'custom',
+        path: ['kept', layer],
+        message: `expected indices below its width, ${width}`,
+      });
+    }
+  });
 
 export const Manifest = z.strictObject({
   format: z.literal('padezoo'),

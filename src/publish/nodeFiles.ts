@@ -13,7 +13,7 @@ import {
   stat,
 } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { GZIP_HEADER, unpackArchive } from './archive.js';
+import { ARCHIVE_START, unpackArchive } from './archive.js';
 import { BundleTargetError, NotABundleError, UnsafeBundleError } from './errors.js';
 import { type Bytes, MANIFEST_FILE, MAX_BUNDLE_BYTES, MAX_ENTRIES } from './manifest.js';
 
@@ -80,9 +80,9 @@ function checkTotal(bundle: string, bytes: number): void {
   );
 }
 
-/** Node's Buffer as the plain bytes that it is. */
-const plain = (buffer: Buffer<ArrayBuffer>): Bytes =>
-  new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
+/** Node's Buffer as the plain bytes that it is; `readFile` never gives one on shared memory. */
+const plain = (buffer: Buffer): Bytes =>
+  new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.length);
 
 /**
  * Puts a complete bundle at `to`. Until the last rename an older bundle there is untouched, and it is deleted only
@@ -153,9 +153,10 @@ async function checkArchiveTarget(path: string): Promise<void> {
   const handle = await open(path).catch(missing);
   if (handle === undefined) return;
   try {
-    const start = Buffer.alloc(GZIP_HEADER.length);
+    const start = Buffer.alloc(ARCHIVE_START.length);
     if ((await handle.stat()).isFile()) await handle.read(start, 0, start.length, 0);
-    if (!start.equals(GZIP_HEADER)) throw new BundleTargetError(path, 'is not an archive that padezoo wrote');
+    if (!start.equals(ARCHIVE_START))
+      throw new BundleTargetError(path, 'is not an archive that padezoo wrote');
   } finally {
     await handle.close();
   }

@@ -15,6 +15,8 @@ export interface PruningRecord {
   readonly percent: number;
   readonly criterion: string;
   readonly restart: string;
+  /** Convolution's name -> filters before any pruning. */
+  readonly widths: Readonly<Record<string, number>>;
   /** Convolution's name -> kept filters, as indices into its original width. */
   readonly kept: Readonly<Record<string, readonly number[]>>;
 }

@@ -1,0 +1,43 @@
+/** `padezoo info`: sizes of an architecture or a checkpoint, layer by layer. */
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { zoo } from '../../zoo/index.js';
+import { summary } from '../../zoo/summary.js';
+import { engine } from '../engines/index.js';
+import { load } from '../publish/load.js';
+import { command } from './options.js';
+import { count, printResult, table } from './output.js';
+
+interface Flags {
+  readonly activation: string;
+  readonly json?: boolean;
+}
+
+export function infoCommand(): Command {
+  return command('info', 'parameters and multiply-accumulates, layer by layer')
+    .argument('<network>', `an architecture (${zoo.list().map(({ name }) => name).join(', ')}) or a checkpoint`)
+    .option('--activation <name>', "'pau', 'relu', 'lrelu:0.2'", 'pau')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  padezoo info lenet --activation pau\n  padezoo info out/quickstart/published --json',
+    )
+    .action(run);
+}
+
+async function run(network: string, flags: Flags): Promise<void> {
+  await engine.ready();
+  const known = zoo.list().some(({ name }) => name === network);
+  const model =
+    !known && existsSync(network) ? await load(network) : zoo.create(network, { activation: flags.activation });
+  const { parameters, activationParameters, macs, layers } = summary(model);
+  const name = model.name;
+  printResult({ name, parameters, activationParameters, macs, layers }, flags, () =>
+    [
+      table(
+        ['layer', 'type', 'output', 'parameters', 'MACs'],
+        layers.map(row => [row.name, row.type, row.outputShape.join('x'), count(row.parameters), count(row.macs)]),
+      ),
+      `${name}: ${count(parameters)} parameters, ${count(activationParameters)} of them in activations; ${count(macs)} MACs`,
+    ].join('\n'),
+  );
+}

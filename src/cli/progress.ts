@@ -1,0 +1,89 @@
+/** Progress on standard error: a bar on a terminal, a line per epoch elsewhere. */
+import { SingleBar } from 'cli-progress';
+import type { PruneEvent, PruneResult } from '../../pruning/prune.js';
+import type { Task } from '../task.js';
+import type { TrainEvent, TrainResult } from '../training/train.js';
+import { count, note, percentage } from './output.js';
+
+/** Shows the events of one training. */
+class TrainProgress {
+  readonly #label: string;
+  #bar: SingleBar | undefined;
+  #epochs = 0;
+  #testAccuracy: number | undefined;
+
+  constructor(label: string) {
+    this.#label = label;
+  }
+
+  show(event: TrainEvent): void {
+    if (event.type === 'start') {
+      this.#epochs = event.epochs;
+      if (!process.stderr.isTTY) return note(`${this.#label}: ${event.epochs} epochs of ${event.stepsPerEpoch} steps`);
+      this.#bar = new SingleBar({
+        format: `${this.#label}  {bar} {percentage} %  epoch {epoch}/${event.epochs}  loss {loss}  test {accuracy}  {eta_formatted} left`,
+        stream: process.stderr,
+        hideCursor: true,
+        clearOnComplete: false,
+      });
+      this.#bar.start(event.epochs * event.stepsPerEpoch, 0, { epoch: 1, loss: '-', accuracy: '-' });
+    } else if (event.type === 'step') {
+      this.#bar?.update((event.epoch - 1) * event.stepsPerEpoch + event.step, {
+        epoch: event.epoch,
+        loss: event.loss.toFixed(3),
+        accuracy: percentage(this.#testAccuracy),
+      });
+    } else {
+      this.#testAccuracy = event.testAccuracy;
+      const { epoch, trainLoss, testAccuracy, seconds } = event;
+      if (!this.#bar) {
+        note(
+          `${this.#label}: epoch ${epoch}/${this.#epochs}  loss ${trainLoss.toFixed(3)}  test ${percentage(testAccuracy)}  ${seconds.toFixed(1)} s`,
+        );
+      }
+      if (epoch === this.#epochs) this.#bar?.update({ accuracy: percentage(testAccuracy) });
+    }
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+}
+
+/** Runs a training and shows it. */
+export async function followTraining(
+  task: Task<TrainEvent, TrainResult>,
+  label = 'train',
+): Promise<TrainResult> {
+  const progress = new TrainProgress(label);
+  try {
+    for await (const event of task) progress.show(event);
+  } finally {
+    progress.stop();
+  }
+  return task;
+}
+
+/** Runs a pruning and shows it. */
+export async function followPruning(task: Task<PruneEvent, PruneResult>): Promise<PruneResult> {
+  let progress: TrainProgress | undefined;
+  try {
+    for await (const event of task) {
+      if (event.type === 'cut') {
+        note(`prune ${event.percent} %: ${count(event.parameters)} parameters, ${count(event.macs)} MACs are left`);
+      } else if (event.type === 'train') {
+        if (event.event.type === 'start') {
+          progress?.stop();
+          progress = new TrainProgress(event.percent === 0 ? 'train' : `retrain at ${event.percent} %`);
+        }
+        progress?.show(event.event);
+      } else {
+        progress?.stop();
+        progress = undefined;
+      }
+    }
+  } finally {
+    progress?.stop();
+  }
+  return task;
+}

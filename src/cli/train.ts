@@ -1,0 +1,62 @@
+/** `padezoo train`: trains an architecture of the zoo and writes its checkpoint. */
+import type { Command } from 'commander';
+import { summary } from '../../zoo/summary.js';
+import { zoo } from '../../zoo/index.js';
+import { engine } from '../engines/index.js';
+import { publish } from '../publish/publish.js';
+import { train } from '../training/train.js';
+import { command, type DataOptions, dataFrom, type RecipeFlags, recipeFrom, withData, withRecipe } from './options.js';
+import { count, note, percentage, printResult } from './output.js';
+import { followTraining } from './progress.js';
+
+interface Flags extends DataOptions, RecipeFlags {
+  readonly activation: string;
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+export function trainCommand(): Command {
+  const target = command('train', 'train an architecture and write its checkpoint')
+    .argument('<architecture>', zoo.list().map(({ name }) => name).join(', '))
+    .option('--activation <name>', "'pau', 'relu', 'lrelu:0.2'", 'pau')
+    .option('--out <folder>', 'where the checkpoint goes');
+  return withRecipe(withData(target, 'fashion-mnist'))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  padezoo train lenet --activation pau --data fashion-mnist --epochs 20 --out out/lenet-pau
+  padezoo train lenet --activation relu --optimizer sgd --seed 1 --json`,
+    )
+    .action(run);
+}
+
+async function run(architecture: string, flags: Flags): Promise<void> {
+  await engine.ready();
+  const recipe = recipeFrom(flags);
+  const model = zoo.create(architecture, { activation: flags.activation, seed: flags.seed ?? 0 });
+  const data = dataFrom(flags)!;
+  note(`${engine.describe()}; ${data.name}: ${data.source}`);
+  const { testAccuracy, testLoss, epochs, seconds } = await followTraining(train(model, { ...recipe, data }));
+  const checkpoint = flags.out && (await publish(model, { to: flags.out, archive: 'none' })).directory;
+  const { parameters, activationParameters, macs } = summary(model);
+  const result = {
+    architecture,
+    activation: flags.activation,
+    dataset: data.name,
+    testAccuracy,
+    testLoss,
+    parameters,
+    activationParameters,
+    macs,
+    epochs: epochs.length,
+    seconds,
+    ...(checkpoint && { checkpoint }),
+  };
+  printResult(result, flags, () =>
+    [
+      `${architecture} with ${flags.activation}: ${percentage(testAccuracy)} of the test images, ${count(parameters)} parameters, ${seconds.toFixed(0)} s`,
+      ...(checkpoint ? [`checkpoint: ${checkpoint}`] : []),
+    ].join('\n'),
+  );
+}

@@ -1,0 +1,53 @@
+/** `load`: a checkpoint, checked byte for byte, as a network that is ready to predict, to train on or to prune. */
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import type { Dataset } from '../../datasets/dataset.js';
+import { datasets } from '../../datasets/index.js';
+import { setOrigin } from '../../zoo/architecture.js';
+import { type ActivationConfig, activationOf } from '../activations/activation.js';
+import { engine } from '../engines/index.js';
+import { remember } from '../training/provenance.js';
+import { Recipe } from '../training/recipe.js';
+import type { Manifest } from './manifest.js';
+import { loadBundle } from './readBundle.js';
+
+/**
+ * Loads a checkpoint from its folder or `.tar.gz`. Every file's size and SHA-256 are checked before anything is built;
+ * a flipped byte is an error that names the file.
+ *
+ * The network remembers recipe, data set, metrics and pruning: `prune(await load(path))` goes on where it ended.
+ *
+ * @returns a LayersModel that the caller disposes
+ * @throws BundleError (NotABundleError, CorruptBundleError, ManifestError, NewerFormatError, ...)
+ */
+export async function load(path: string): Promise<LayersModel> {
+  await engine.ready();
+  const { model, manifest } = await loadBundle(path);
+  restore(model, manifest);
+  return model;
+}
+
+function restore(model: LayersModel, manifest: Manifest): void {
+  const { architecture, activation, recipe, seed = 0, metrics, pruning } = manifest;
+  const { testAccuracy, testLoss } = metrics;
+  const data = findData(manifest);
+  const known = Recipe.safeParse(recipe);
+  remember(model, {
+    ...(known.success && { recipe: known.data }),
+    ...(data && { data }),
+    ...(testAccuracy !== undefined && testLoss !== undefined && { metrics: { testAccuracy, testLoss } }),
+    pruning,
+  });
+  if (activation && typeof activation === 'object') {
+    setOrigin(model, {
+      architecture: architecture.name,
+      activation: activationOf(activation as unknown as ActivationConfig),
+      seed,
+    });
+  }
+}
+
+/** The data set by its name; a user's own arrays cannot be had again. */
+function findData({ dataset }: Manifest): Dataset | undefined {
+  if (!dataset || !datasets.list().includes(dataset.name)) return undefined;
+  return datasets.create(dataset.name, dataset.options);
+}

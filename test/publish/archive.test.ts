@@ -1,0 +1,185 @@
+import { Buffer } from 'node:buffer';
+import { gzipSync } from 'node:zlib';
+import test from 'ava';
+import fc from 'fast-check';
+import { Header, Pax } from 'tar';
+import { packArchive, unpackArchive } from '../../src/publish/archive.js';
+import { BundleError, UnsafeBundleError } from '../../src/publish/errors.js';
+import { MAX_ENTRIES } from '../../src/publish/manifest.js';
+import { smallBundle, utf8 } from './fixtures.js';
+
+type Entry = Omit<Partial<Header>, 'type'> & {
+  type?: string;
+  content?: Uint8Array;
+  pax?: Record<string, unknown>;
+};
+
+/** A tar of entries that no honest program would write. */
+function tarOf(entries: readonly Entry[], end: Uint8Array = new Uint8Array(1024)): Buffer {
+  const blocks: Uint8Array[] = [];
+  for (const { content = new Uint8Array(0), pax, ...fields } of entries) {
+    if (pax) blocks.push(new Pax(pax as never).encode());
+    const header = new Header({ size: content.length, type: 'File', mode: 0o644, ...fields } as never);
+    header.encode();
+    blocks.push(header.block!, content, new Uint8Array(-content.length & 511));
+  }
+  return Buffer.concat([...blocks, end]);
+}
+const zipped = (tar: Uint8Array) => Uint8Array.from(gzipSync(tar));
+
+const content = utf8('hello');
+const hostile: Record<string, [Entry[], RegExp]> = {
+  'a path that goes up': [[{ path: '../evil', content }], /"\.\.\/evil"/],
+  'a path that goes up inside': [[{ path: 'a/../../evil', content }], /evil/],
+  'an absolute path': [[{ path: '/tmp/evil', content }], /"\/tmp\/evil"/],
+  'a Windows path': [[{ path: 'C:\\evil', content }], /evil/],
+  'a hidden file': [[{ path: '.profile', content }], /profile/],
+  'a path by an extended header': [[{ path: 'ok', pax: { path: '../evil' }, content }], /evil/],
+  'a path that is too long': [
+    [{ path: 'ok', pax: { path: `${'a/'.repeat(100)}b` }, content }],
+    /could leave/,
+  ],
+  'a symbolic link': [[{ path: 'layers', type: 'SymbolicLink', linkpath: '/etc' }], /SymbolicLink/],
+  'a hard link': [[{ path: 'layers', type: 'Link', linkpath: 'padezoo.json' }], /Link/],
+  'a device': [[{ path: 'null', type: 'CharacterDevice' }], /CharacterDevice/],
+  'a pipe': [[{ path: 'pipe', type: 'FIFO' }], /FIFO/],
+  'an entry twice': [
+    [
+      { path: 'a', content },
+      { path: 'a', content },
+    ],
+    /two entries/,
+  ],
+  'an entry twice but for case': [
+    [
+      { path: 'a', content },
+      { path: 'A', content },
+    ],
+    /two entries/,
+  ],
+  'an entry twice but for a dot': [
+    [
+      { path: 'a', content },
+      { path: './a', content },
+    ],
+    /two entries/,
+  ],
+  'a folder that is a file': [
+    [
+      { path: 'a', content },
+      { path: 'a/', type: 'Directory' },
+    ],
+    /two entries/,
+  ],
+  'a folder that goes up': [[{ path: '../evil/', type: 'Directory' }], /evil/],
+  'a size beyond the end': [[{ path: 'a', size: 10 ** 9, content }], /declares 1000000000 bytes/],
+  'a size beyond numbers': [[{ path: 'a', pax: { size: 1e300 }, content }], /declares|damaged/],
+  'more entries than a bundle has': [
+    Array.from({ length: MAX_ENTRIES + 2 }, (_, i) => ({ path: `f${i}`, content: new Uint8Array(0) })),
+    /more than 1024 entries/,
+  ],
+};
+for (const [what, [entries, message]] of Object.entries(hostile)) {
+  test(`an archive with ${what} is refused`, async t => {
+    const error = await t.throwsAsync(unpackArchive('a.tgz', zipped(tarOf(entries))), {
+      instanceOf: UnsafeBundleError,
+    });
+    t.regex(error!.message, message);
+  });
+}
+
+test('an archive without an end mark, or with data after it, is refused', async t => {
+  const entries = [{ path: 'a', content }];
+  for (const end of [
+    new Uint8Array(0),
+    new Uint8Array(512),
+    utf8('x'),
+    Buffer.concat([Buffer.alloc(1024), utf8('x')]),
+  ]) {
+    await t.throwsAsync(
+      unpackArchive('a', zipped(tarOf(entries, end))),
+      { instanceOf: UnsafeBundleError },
+      `${end.length}`,
+    );
+  }
+  t.deepEqual(
+    [...(await unpackArchive('a', zipped(tarOf(entries, new Uint8Array(9 * 1024)))))],
+    [['a', content]],
+  );
+});
+
+test('a header that does not add up is refused', async t => {
+  const tar = tarOf([{ path: 'a', content }]);
+  tar[0] = 98;
+  const error = await t.throwsAsync(unpackArchive('a', zipped(tar)), { instanceOf: UnsafeBundleError });
+  t.regex(error!.message, /checksum/);
+});
+
+test('an archive in an archive is refused', async t => {
+  await t.throwsAsync(unpackArchive('a', zipped(gzipSync(tarOf([{ path: 'a', content }])))), {
+    instanceOf: UnsafeBundleError,
+    message: /twice/,
+  });
+});
+
+test('a bomb is refused before its data is in memory', async t => {
+  const bomb = zipped(Buffer.alloc(300 * 2 ** 20));
+  t.true(bomb.length < 400_000);
+  const before = process.memoryUsage().rss;
+  await t.throwsAsync(unpackArchive('a', bomb), {
+    instanceOf: UnsafeBundleError,
+    message: /unpacks to more than 67108864/,
+  });
+  t.true(process.memoryUsage().rss - before < 200 * 2 ** 20);
+});
+
+test('a large file of zeros can be read back', async t => {
+  const files = new Map([['zeros', new Uint8Array(70 * 2 ** 20)]]);
+  const back = await unpackArchive('a', await packArchive(files));
+  t.is(Buffer.compare(back.get('zeros')!, files.get('zeros')!), 0);
+});
+
+test('any files come back from an archive', async t => {
+  const path = fc.stringMatching(/^[a-z]{1,8}(\/[a-z]{1,8}){0,2}$/);
+  const bytes = fc.uint8Array({ maxLength: 1600 }).map(array => Uint8Array.from(array));
+  await t.notThrowsAsync(
+    fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(fc.tuple(path, bytes), { selector: ([p]) => p, maxLength: 5 }),
+        async entries => {
+          const back = await unpackArchive('a', await packArchive(new Map(entries)));
+          return (
+            entries.length === back.size && entries.every(([p, b]) => Buffer.compare(back.get(p)!, b) === 0)
+          );
+        },
+      ),
+      { numRuns: 50 },
+    ),
+  );
+});
+
+test('a mutated tar is accepted or a BundleError, never anything else', async t => {
+  const files = await smallBundle();
+  const { gunzipSync } = await import('node:zlib');
+  const tar = gunzipSync(await packArchive(files));
+  await t.notThrowsAsync(
+    fc.assert(
+      fc.asyncProperty(
+        fc.nat(tar.length - 1),
+        fc.uint8Array({ minLength: 1, maxLength: 20 }),
+        async (at, patch) => {
+          const copy = Buffer.from(tar);
+          copy.set(patch.subarray(0, tar.length - at), at);
+          try {
+            for (const path of (await unpackArchive('a', zipped(copy))).keys())
+              if (path.includes('..')) return false;
+          } catch (error) {
+            if (!(error instanceof BundleError)) throw error;
+          }
+          return true;
+        },
+      ),
+      { numRuns: 500 },
+    ),
+  );
+});
