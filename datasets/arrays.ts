@@ -1,9 +1,9 @@
 /** A data set from a user's own arrays. */
 import { z } from 'zod';
 import { OptionsError } from '../src/errors.js';
+import { checkOptions } from '../src/options.js';
 import type { Dataset } from './dataset.js';
 import { inMemoryDataset, type Split } from './inMemory.js';
-import { checkOptions } from '../src/options.js';
 
 const SplitSchema = z.strictObject({
   /** `[n, height, width, channels]`: bytes, or floats that are scaled to [0, 1] already */

@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { checkOptions } from '../src/options.js';
 import type { Task } from '../src/task.js';
 import type { Dataset } from './dataset.js';
 import { type DownloadEvent, download, type Source } from './download.js';
 import { CorruptFileError, DatasetNotFoundError } from './errors.js';
 import { readIdx, readIdxDimensions } from './idx.js';
 import { inMemoryDataset, type Split, type SplitName } from './inMemory.js';
-import { checkOptions } from '../src/options.js';
 import { cacheDirectory, packageDirectory } from './places.js';
 
 const NAME = 'fashion-mnist';

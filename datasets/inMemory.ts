@@ -1,10 +1,10 @@
 /** Makes a `Dataset` of images that are held in memory, read from wherever they lie on first use. */
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
+import { checkOptions } from '../src/options.js';
 import { permutation } from '../src/random.js';
 import type { Batch, Dataset, TestOptions, TrainOptions } from './dataset.js';
 import { createGather, type Pixels } from './gather.js';
-import { checkOptions } from '../src/options.js';
 
 /** Checked by who loads it: as many labels as images, every label a class. */
 export interface Split {

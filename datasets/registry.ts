@@ -1,12 +1,12 @@
 /** The data sets by name: one table, from which they are listed, made and downloaded. */
 import { z } from 'zod';
 import { OptionsError } from '../src/errors.js';
+import { checkOptions } from '../src/options.js';
 import type { Task } from '../src/task.js';
 import { fromArrays } from './arrays.js';
 import type { Dataset } from './dataset.js';
 import type { DownloadEvent } from './download.js';
 import { downloadFashionMnist, type FashionMnistOptions, fashionMnist } from './fashionMnist.js';
-import { checkOptions } from '../src/options.js';
 
 interface Member {
   /** Checks its options itself. */

@@ -74,7 +74,12 @@ function groupOf(convolution: Layer, model: layers.LayersModel): WidthGroup | un
     } else if (isConvolution(next) || type === 'Dense') {
       const axis = type === 'Dense' ? 0 : 2;
       const width = convolution.getConfig().filters as number;
-      return { producers: [convolution.name], followers, consumers: [{ layer: next.name, axis, positions }], width };
+      return {
+        producers: [convolution.name],
+        followers,
+        consumers: [{ layer: next.name, axis, positions }],
+        width,
+      };
     } else if (!isActivation(next) && !TRANSPARENT.has(type)) {
       throw new UnsupportedLayerError(
         next.name,

@@ -78,7 +78,8 @@ export function prune(model: LayersModel, options: PruneOptions = {}): Task<Prun
   const checked = checkOptions(Options, rest, 'prune');
   checkSteps(checked.steps);
   const groups = widthGroups(model);
-  if (groups.length === 0) throw new OptionsError(`prune: '${model.name}' has no convolution that could lose filters`);
+  if (groups.length === 0)
+    throw new OptionsError(`prune: '${model.name}' has no convolution that could lose filters`);
   const history = memory.pruning?.at(-1);
   const done = history?.percent ?? 0;
   if (checked.steps[0]! <= done) {
@@ -119,10 +120,14 @@ async function* run(model: LayersModel, plan: Plan): AsyncGenerator<PruneEvent, 
     for (const percent of plan.steps) {
       plan.signal?.throwIfAborted();
       const began = performance.now();
-      const cuts = widthGroups(current).map(group => planCut(current, group, widths, percent, plan.criterion));
+      const cuts = widthGroups(current).map(group =>
+        planCut(current, group, widths, percent, plan.criterion),
+      );
       const seed = (plan.retrain?.recipe.seed ?? 0) + Math.round(percent);
       const smaller =
-        plan.restart === 'fresh' ? await reinitialised(current, cuts, seed) : await removeFilters(current, cuts);
+        plan.restart === 'fresh'
+          ? await reinitialised(current, cuts, seed)
+          : await removeFilters(current, cuts);
       made.push(smaller);
       kept = composed(kept, cuts);
       records.push({ percent, criterion: plan.criterion, restart: plan.restart, widths, kept });
@@ -134,7 +139,16 @@ async function* run(model: LayersModel, plan: Plan): AsyncGenerator<PruneEvent, 
       yield { type: 'cut', percent, parameters, macs };
       const outcome = plan.retrain ? yield* trained(smaller, percent, plan) : { epochs: [] };
       const seconds = (performance.now() - began) / 1000;
-      const step = { percent, model: smaller, parameters, activationParameters, macs, kept, ...outcome, seconds };
+      const step = {
+        percent,
+        model: smaller,
+        parameters,
+        activationParameters,
+        macs,
+        kept,
+        ...outcome,
+        seconds,
+      };
       steps.push(step);
       yield { type: 'step', step };
       current = smaller;
@@ -183,7 +197,9 @@ function widthsOf(groups: readonly WidthGroup[]): Record<string, number> {
 
 function allFilters(groups: readonly WidthGroup[]): Record<string, readonly number[]> {
   return Object.fromEntries(
-    groups.flatMap(({ producers, width }) => producers.map(name => [name, Array.from({ length: width }, (_, i) => i)])),
+    groups.flatMap(({ producers, width }) =>
+      producers.map(name => [name, Array.from({ length: width }, (_, i) => i)]),
+    ),
   );
 }
 

@@ -29,14 +29,17 @@ interface InitializerConfig {
  * @param model borrowed; its config is copied
  * @returns a LayersModel that the caller disposes
  */
-export async function removeFilters(model: layers.LayersModel, cuts: readonly Cut[]): Promise<layers.LayersModel> {
+export async function removeFilters(
+  model: layers.LayersModel,
+  cuts: readonly Cut[],
+): Promise<layers.LayersModel> {
   const smaller = await rebuilt(model, cuts);
   for (const layer of smaller.layers) {
     const source = model.getLayer(layer.name);
     if (source.weights.length === 0) continue;
-    const weights = tf.tidy(() => source.getWeights().map((weight, i) => survivors(layer.name, weight, i, cuts)));
-    layer.setWeights(weights);
-    tf.dispose(weights);
+    tf.tidy(() =>
+      layer.setWeights(source.getWeights().map((weight, i) => survivors(layer.name, weight, i, cuts))),
+    );
   }
   return smaller;
 }
@@ -53,7 +56,11 @@ export async function reinitialised(
   return rebuilt(model, cuts, seed);
 }
 
-async function rebuilt(model: layers.LayersModel, cuts: readonly Cut[], seed?: number): Promise<layers.LayersModel> {
+async function rebuilt(
+  model: layers.LayersModel,
+  cuts: readonly Cut[],
+  seed?: number,
+): Promise<layers.LayersModel> {
   const topology = JSON.parse(model.toJSON() as string) as { config: { layers: LayerConfig[] } };
   const byName = new Map(topology.config.layers.map(({ config }) => [config.name, config]));
   for (const { group, kept } of cuts) {
@@ -98,7 +105,9 @@ function survivors(layer: string, weight: tf.Tensor, index: number, cuts: readon
     const consumer = group.consumers.find(reader => reader.layer === layer);
     if (consumer && index === 0) {
       const { axis, positions } = consumer;
-      const inputs = Array.from({ length: positions }, (_, p) => kept.map(channel => p * group.width + channel)).flat();
+      const inputs = Array.from({ length: positions }, (_, p) =>
+        kept.map(channel => p * group.width + channel),
+      ).flat();
       left = gathered(left, inputs, axis);
     }
   }

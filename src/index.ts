@@ -1,9 +1,15 @@
 /** padezoo's public surface, and nothing else. */
 export * as tf from '@tensorflow/tfjs-core';
-export { type Dataset, datasets } from '../datasets/index.js';
 export * from '../datasets/errors.js';
+export { type Dataset, datasets } from '../datasets/index.js';
 export { UnsupportedLayerError } from '../pruning/graph.js';
-export { type PruneEvent, type PruneOptions, type PruneResult, type PruneStep, prune } from '../pruning/prune.js';
+export {
+  type PruneEvent,
+  type PruneOptions,
+  type PruneResult,
+  type PruneStep,
+  prune,
+} from '../pruning/prune.js';
 export { type ArchitectureDescription, type ArchitectureOptions, zoo } from '../zoo/index.js';
 export { type LayerSummary, type ModelSummary, summary } from '../zoo/summary.js';
 export { type Activation, type ActivationChoice, lrelu, relu } from './activations/activation.js';
@@ -28,4 +34,10 @@ export type { EpochRecord } from './training/epochRecord.js';
 export { evaluate } from './training/evaluate.js';
 export { type Metrics, type Provenance, type PruningRecord, provenanceOf } from './training/provenance.js';
 export type { Recipe, RecipeOptions } from './training/recipe.js';
-export { DivergedError, type TrainEvent, type TrainOptions, type TrainResult, train } from './training/train.js';
+export {
+  DivergedError,
+  type TrainEvent,
+  type TrainOptions,
+  type TrainResult,
+  train,
+} from './training/train.js';

@@ -6,7 +6,9 @@ import { uniform } from './random.js';
 export type Initializer = ReturnType<typeof layers.initializers.zeros>;
 
 /** tfjs-layers does not export its Initializer class and accepts only its subclasses; it is the parent of what it makes. */
-const Initializer = Object.getPrototypeOf(layers.initializers.zeros().constructor) as abstract new () => Initializer;
+const Initializer = Object.getPrototypeOf(
+  layers.initializers.zeros().constructor,
+) as abstract new () => Initializer;
 
 /** Starts a weight with given numbers. */
 export class Given extends Initializer {

@@ -6,7 +6,9 @@ import type { Activation, ActivationChoice } from '../src/activations/activation
 /** Options that every architecture takes. */
 export const ArchitectureOptions = z.strictObject({
   /** What stands at every activation site: `pau()`, `'relu'`, ... */
-  activation: z.custom<ActivationChoice>(value => typeof value === 'string' || typeof value === 'object').default('pau'),
+  activation: z
+    .custom<ActivationChoice>(value => typeof value === 'string' || typeof value === 'object')
+    .default('pau'),
   classes: z.int().min(1).default(10),
   /** Fixes the initial weights, layer by layer. */
   seed: z.int().min(0).default(0),

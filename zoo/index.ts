@@ -20,7 +20,9 @@ export const zoo = {
    */
   create(name: string, options?: ArchitectureOptions): LayersModel {
     if (!Object.hasOwn(ARCHITECTURES, name)) {
-      throw new OptionsError(`zoo.create: there is no '${name}'; known: ${Object.keys(ARCHITECTURES).join(', ')}`);
+      throw new OptionsError(
+        `zoo.create: there is no '${name}'; known: ${Object.keys(ARCHITECTURES).join(', ')}`,
+      );
     }
     return ARCHITECTURES[name]!.create(options);
   },

@@ -3,7 +3,7 @@ import * as layers from '@tensorflow/tfjs-layers';
 import { activationOf } from '../src/activations/activation.js';
 import { pytorchDefault } from '../src/initializers.js';
 import { checkOptions } from '../src/options.js';
-import { ArchitectureOptions, type ArchitectureDescription, setOrigin } from './architecture.js';
+import { type ArchitectureDescription, ArchitectureOptions, setOrigin } from './architecture.js';
 
 export const lenetDescription: ArchitectureDescription = {
   name: 'lenet',
@@ -21,7 +21,12 @@ export const lenetDescription: ArchitectureDescription = {
  * @throws OptionsError when an option is unknown or out of range
  */
 export function lenet(options: ArchitectureOptions = {}): layers.LayersModel {
-  const { classes, seed, name = 'lenet', activation: choice } = checkOptions(ArchitectureOptions, options, 'zoo.lenet');
+  const {
+    classes,
+    seed,
+    name = 'lenet',
+    activation: choice,
+  } = checkOptions(ArchitectureOptions, options, 'zoo.lenet');
   const activation = activationOf(choice);
 
   const convolution = (layer: string, filters: number, inChannels: number) =>

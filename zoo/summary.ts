@@ -24,7 +24,15 @@ export interface ModelSummary {
   readonly layers: readonly LayerSummary[];
 }
 
-const ACTIVATION_TYPES = new Set(['Pade', 'Activation', 'ReLU', 'LeakyReLU', 'PReLU', 'ELU', 'ThresholdedReLU']);
+const ACTIVATION_TYPES = new Set([
+  'Pade',
+  'Activation',
+  'ReLU',
+  'LeakyReLU',
+  'PReLU',
+  'ELU',
+  'ThresholdedReLU',
+]);
 
 /** Whether a layer is an activation: its parameters are counted apart and learn at a rate of their own. */
 export function isActivation(layer: Layer): boolean {
@@ -49,7 +57,13 @@ function summarise(layer: Layer): LayerSummary {
     (sum, weight) => sum + util.sizeFromShape(weight.shape as number[]),
     0,
   );
-  return { name: layer.name, type: layer.getClassName(), outputShape, parameters, macs: macsOf(layer, outputShape) };
+  return {
+    name: layer.name,
+    type: layer.getClassName(),
+    outputShape,
+    parameters,
+    macs: macsOf(layer, outputShape),
+  };
 }
 
 /** Every element of a kernel is used once at every output position. */

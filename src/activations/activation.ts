@@ -47,7 +47,9 @@ export function activationOf(choice: ActivationChoice): Activation {
   const { name, ...options } = typeof choice === 'string' ? parse(choice) : choice;
   const make = Object.hasOwn(FACTORIES, name) ? FACTORIES[name] : undefined;
   if (!make) {
-    throw new OptionsError(`activation: must be one of ${Object.keys(FACTORIES).join(', ')}, got '${String(name)}'`);
+    throw new OptionsError(
+      `activation: must be one of ${Object.keys(FACTORIES).join(', ')}, got '${String(name)}'`,
+    );
   }
   return make(options);
 }
@@ -57,7 +59,9 @@ function parse(text: string): ActivationConfig {
   if (value === undefined) return { name };
   const option = SHORTHANDS[name];
   if (!option || value === '' || Number.isNaN(Number(value))) {
-    throw new OptionsError(`activation: '${text}' is not understood; an option is a number, as in 'lrelu:0.2'`);
+    throw new OptionsError(
+      `activation: '${text}' is not understood; an option is a number, as in 'lrelu:0.2'`,
+    );
   }
   return { name, [option]: Number(value) };
 }

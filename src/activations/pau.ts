@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { z } from 'zod';
 import { OptionsError } from '../errors.js';
-import { MAX_DEGREE, pade } from '../ops/pade.js';
 import { Given } from '../initializers.js';
+import { MAX_DEGREE, pade } from '../ops/pade.js';
 import { checkOptions } from '../options.js';
 import type { Activation } from './activation.js';
 import { INITIAL_COEFFICIENTS } from './coefficients.js';
@@ -22,7 +22,10 @@ const PauOptions = z.strictObject({
     .default([5, 4]),
   /** What it starts as: a function by name (`'lrelu:0.01'`, the paper's) or coefficients. */
   init: z
-    .union([z.string(), z.strictObject({ numerator: Coefficients.readonly(), denominator: Coefficients.readonly() })])
+    .union([
+      z.string(),
+      z.strictObject({ numerator: Coefficients.readonly(), denominator: Coefficients.readonly() }),
+    ])
     .default('lrelu:0.01'),
   form: z.enum(RATIONAL_FORMS).default('absolute-sum'),
   /** Lower bound of Q in the safe forms. */
@@ -85,8 +88,18 @@ export class PadeLayer extends layers.layers.Layer {
 
   override build(inputShape: layers.Shape | layers.Shape[]): void {
     const { numerator, denominator } = this.initial;
-    this.#numerator = this.addWeight('numerator', [numerator.length], 'float32', new Given({ values: numerator }));
-    this.#denominator = this.addWeight('denominator', [denominator.length], 'float32', new Given({ values: denominator }));
+    this.#numerator = this.addWeight(
+      'numerator',
+      [numerator.length],
+      'float32',
+      new Given({ values: numerator }),
+    );
+    this.#denominator = this.addWeight(
+      'denominator',
+      [denominator.length],
+      'float32',
+      new Given({ values: denominator }),
+    );
     super.build(inputShape);
   }
 

@@ -15,7 +15,13 @@ interface Flags {
 
 export function infoCommand(): Command {
   return command('info', 'parameters and multiply-accumulates, layer by layer')
-    .argument('<network>', `an architecture (${zoo.list().map(({ name }) => name).join(', ')}) or a checkpoint`)
+    .argument(
+      '<network>',
+      `an architecture (${zoo
+        .list()
+        .map(({ name }) => name)
+        .join(', ')}) or a checkpoint`,
+    )
     .option('--activation <name>', "'pau', 'relu', 'lrelu:0.2'", 'pau')
     .addHelpText(
       'after',
@@ -28,14 +34,22 @@ async function run(network: string, flags: Flags): Promise<void> {
   await engine.ready();
   const known = zoo.list().some(({ name }) => name === network);
   const model =
-    !known && existsSync(network) ? await load(network) : zoo.create(network, { activation: flags.activation });
+    !known && existsSync(network)
+      ? await load(network)
+      : zoo.create(network, { activation: flags.activation });
   const { parameters, activationParameters, macs, layers } = summary(model);
   const name = model.name;
   printResult({ name, parameters, activationParameters, macs, layers }, flags, () =>
     [
       table(
         ['layer', 'type', 'output', 'parameters', 'MACs'],
-        layers.map(row => [row.name, row.type, row.outputShape.join('x'), count(row.parameters), count(row.macs)]),
+        layers.map(row => [
+          row.name,
+          row.type,
+          row.outputShape.join('x'),
+          count(row.parameters),
+          count(row.macs),
+        ]),
       ),
       `${name}: ${count(parameters)} parameters, ${count(activationParameters)} of them in activations; ${count(macs)} MACs`,
     ].join('\n'),

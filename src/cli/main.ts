@@ -50,7 +50,8 @@ for (const make of [
 ]) {
   program.addCommand(make());
 }
-for (const each of [program, ...program.commands]) each.exitOverride().showHelpAfterError('(--help shows examples)');
+for (const each of [program, ...program.commands])
+  each.exitOverride().showHelpAfterError('(--help shows examples)');
 
 try {
   await program.parseAsync();

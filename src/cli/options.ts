@@ -27,7 +27,9 @@ export interface SharedOptions {
 
 /** A command with `--json`, which every command has. */
 export function command(name: string, description: string): Command {
-  return new Command(name).description(description).option('--json', 'print the result as JSON on standard output');
+  return new Command(name)
+    .description(description)
+    .option('--json', 'print the result as JSON on standard output');
 }
 
 export interface DataOptions {
@@ -39,7 +41,10 @@ export interface DataOptions {
 export function withData(target: Command, fallback?: string): Command {
   return target
     .addOption(new Option('--data <name>', 'data set').choices([...datasets.list()]).default(fallback))
-    .option('--data-dir <folder>', "folder of the data set's files (default: the usual places, then the embedded subset)");
+    .option(
+      '--data-dir <folder>',
+      "folder of the data set's files (default: the usual places, then the embedded subset)",
+    );
 }
 
 /** The data set that the options name; `undefined` when they name none. */
@@ -62,7 +67,9 @@ export function withRecipe(target: Command): Command {
   return target
     .option('--epochs <n>', 'passes over the training images', wholeNumber)
     .option('--batch-size <n>', 'images a step', wholeNumber)
-    .addOption(new Option('--optimizer <name>', 'adam (0.002) or sgd (0.01, momentum 0.5)').choices(['adam', 'sgd']))
+    .addOption(
+      new Option('--optimizer <name>', 'adam (0.002) or sgd (0.01, momentum 0.5)').choices(['adam', 'sgd']),
+    )
     .option('--learning-rate <rate>', "instead of the optimizer's own", positiveNumber)
     .addOption(new Option('--schedule <name>', 'of the learning rate').choices(['constant', 'cosine']))
     .option('--seed <n>', 'fixes weights and order', wholeNumber);
@@ -71,7 +78,9 @@ export function withRecipe(target: Command): Command {
 /** The recipe that the flags ask for: only what was given. */
 export function recipeFrom({ learningRate, optimizer, ...flags }: RecipeFlags) {
   const { epochs, batchSize, schedule, seed } = flags;
-  const given = Object.entries({ epochs, batchSize, schedule, seed }).filter(([, value]) => value !== undefined);
+  const given = Object.entries({ epochs, batchSize, schedule, seed }).filter(
+    ([, value]) => value !== undefined,
+  );
   const name = optimizer ?? 'adam';
   return {
     ...Object.fromEntries(given),

@@ -2,7 +2,11 @@
 import Table from 'cli-table3';
 
 /** Prints the result: as JSON for machines, or as `human` says it. */
-export function printResult(result: unknown, { json }: { readonly json?: boolean }, human: () => string): void {
+export function printResult(
+  result: unknown,
+  { json }: { readonly json?: boolean },
+  human: () => string,
+): void {
   process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : `${human()}\n`);
 }
 
@@ -15,9 +19,27 @@ export function note(text: string): void {
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const drawn = new Table({
     head: [...head],
-    colAligns: head.map((_, column) => (rows.every(row => /^[\d<]/.test(String(row[column]))) ? 'right' : 'left')),
+    colAligns: head.map((_, column) =>
+      rows.every(row => /^[\d<]/.test(String(row[column]))) ? 'right' : 'left',
+    ),
     style: { head: [], border: [] },
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '', top: '', 'top-left': '', 'top-mid': '', 'top-right': '', bottom: '', 'bottom-left': '', 'bottom-mid': '', 'bottom-right': '', left: '', right: '', middle: '  ' },
+    chars: {
+      mid: '',
+      'left-mid': '',
+      'mid-mid': '',
+      'right-mid': '',
+      top: '',
+      'top-left': '',
+      'top-mid': '',
+      'top-right': '',
+      bottom: '',
+      'bottom-left': '',
+      'bottom-mid': '',
+      'bottom-right': '',
+      left: '',
+      right: '',
+      middle: '  ',
+    },
   });
   drawn.push(...rows.map(row => row.map(String)));
   return drawn.toString();

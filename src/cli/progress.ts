@@ -17,32 +17,41 @@ class TrainProgress {
   }
 
   show(event: TrainEvent): void {
-    if (event.type === 'start') {
-      this.#epochs = event.epochs;
-      if (!process.stderr.isTTY) return note(`${this.#label}: ${event.epochs} epochs of ${event.stepsPerEpoch} steps`);
-      this.#bar = new SingleBar({
-        format: `${this.#label}  {bar} {percentage} %  epoch {epoch}/${event.epochs}  loss {loss}  test {accuracy}  {eta_formatted} left`,
-        stream: process.stderr,
-        hideCursor: true,
-        clearOnComplete: false,
-      });
-      this.#bar.start(event.epochs * event.stepsPerEpoch, 0, { epoch: 1, loss: '-', accuracy: '-' });
-    } else if (event.type === 'step') {
-      this.#bar?.update((event.epoch - 1) * event.stepsPerEpoch + event.step, {
-        epoch: event.epoch,
-        loss: event.loss.toFixed(3),
-        accuracy: percentage(this.#testAccuracy),
-      });
-    } else {
-      this.#testAccuracy = event.testAccuracy;
-      const { epoch, trainLoss, testAccuracy, seconds } = event;
-      if (!this.#bar) {
-        note(
-          `${this.#label}: epoch ${epoch}/${this.#epochs}  loss ${trainLoss.toFixed(3)}  test ${percentage(testAccuracy)}  ${seconds.toFixed(1)} s`,
-        );
-      }
-      if (epoch === this.#epochs) this.#bar?.update({ accuracy: percentage(testAccuracy) });
+    if (event.type === 'start') this.#start(event);
+    else if (event.type === 'step') this.#step(event);
+    else this.#epoch(event);
+  }
+
+  #start({ epochs, stepsPerEpoch }: Extract<TrainEvent, { type: 'start' }>): void {
+    this.#epochs = epochs;
+    if (!process.stderr.isTTY) {
+      note(`${this.#label}: ${epochs} epochs of ${stepsPerEpoch} steps`);
+      return;
     }
+    this.#bar = new SingleBar({
+      format: `${this.#label}  {bar} {percentage} %  epoch {epoch}/${epochs}  loss {loss}  test {accuracy}  {eta_formatted} left`,
+      stream: process.stderr,
+      hideCursor: true,
+      clearOnComplete: false,
+    });
+    this.#bar.start(epochs * stepsPerEpoch, 0, { epoch: 1, loss: '-', accuracy: '-' });
+  }
+
+  #step({ epoch, step, stepsPerEpoch, loss }: Extract<TrainEvent, { type: 'step' }>): void {
+    this.#bar?.update((epoch - 1) * stepsPerEpoch + step, {
+      epoch,
+      loss: loss.toFixed(3),
+      accuracy: percentage(this.#testAccuracy),
+    });
+  }
+
+  #epoch({ epoch, trainLoss, testAccuracy, seconds }: Extract<TrainEvent, { type: 'epoch' }>): void {
+    this.#testAccuracy = testAccuracy;
+    this.#bar?.update({ accuracy: percentage(testAccuracy) });
+    if (this.#bar) return;
+    note(
+      `${this.#label}: epoch ${epoch}/${this.#epochs}  loss ${trainLoss.toFixed(3)}  test ${percentage(testAccuracy)}  ${seconds.toFixed(1)} s`,
+    );
   }
 
   stop(): void {
@@ -70,7 +79,9 @@ export async function followPruning(task: Task<PruneEvent, PruneResult>): Promis
   try {
     for await (const event of task) {
       if (event.type === 'cut') {
-        note(`prune ${event.percent} %: ${count(event.parameters)} parameters, ${count(event.macs)} MACs are left`);
+        note(
+          `prune ${event.percent} %: ${count(event.parameters)} parameters, ${count(event.macs)} MACs are left`,
+        );
       } else if (event.type === 'train') {
         if (event.event.type === 'start') {
           progress?.stop();

@@ -32,7 +32,10 @@ type StepResult = Pick<PruneStep, 'percent' | 'parameters' | 'activationParamete
   Partial<Metrics> & { readonly checkpoint?: string };
 
 export function pruneCommand(): Command {
-  const target = command('prune', 'remove the lowest-scoring filters of every convolution, start afresh, retrain')
+  const target = command(
+    'prune',
+    'remove the lowest-scoring filters of every convolution, start afresh, retrain',
+  )
     .argument('<checkpoint>', 'folder or .tar.gz')
     .option('--steps <percentages>', 'of the original filters, rising', percentages, [10, 20, 30])
     .addOption(new Option('--criterion <name>', 'score of a filter').choices([...CRITERIA]).default('sum'))
@@ -74,7 +77,15 @@ async function run(path: string, flags: Flags): Promise<void> {
     const { percent, parameters, activationParameters, macs, kept, metrics } = step;
     const to = flags.out && join(flags.out, `step-${percent}`);
     const checkpoint = to && (await publish(step, { to, archive: 'none' })).directory;
-    steps.push({ percent, parameters, activationParameters, macs, ...metrics, kept, ...(checkpoint && { checkpoint }) });
+    steps.push({
+      percent,
+      parameters,
+      activationParameters,
+      macs,
+      ...metrics,
+      kept,
+      ...(checkpoint && { checkpoint }),
+    });
   }
   printResult({ steps, best: result.best.percent }, flags, () =>
     table(

@@ -29,7 +29,16 @@ export function quickstartCommand(): Command {
     .action(run);
 }
 
-async function run({ out, seed, ...flags }: { out: string; epochs?: number; seed: number; json?: boolean }): Promise<void> {
+async function run({
+  out,
+  seed,
+  ...flags
+}: {
+  out: string;
+  epochs?: number;
+  seed: number;
+  json?: boolean;
+}): Promise<void> {
   await engine.ready();
   const data = datasets.fashionMnist();
   const full = data.length.train >= FULL;

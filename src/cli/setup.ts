@@ -1,6 +1,7 @@
 /** `padezoo setup`: finds or fetches libtorch and builds the native engine. */
-import { buildAddonNow, findAddon } from '#setup';
+
 import type { Command } from 'commander';
+import { buildAddonNow, findAddon } from '#setup';
 import { command } from './options.js';
 import { printResult } from './output.js';
 

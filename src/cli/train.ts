@@ -1,11 +1,19 @@
 /** `padezoo train`: trains an architecture of the zoo and writes its checkpoint. */
 import type { Command } from 'commander';
-import { summary } from '../../zoo/summary.js';
 import { zoo } from '../../zoo/index.js';
+import { summary } from '../../zoo/summary.js';
 import { engine } from '../engines/index.js';
 import { publish } from '../publish/publish.js';
 import { train } from '../training/train.js';
-import { command, type DataOptions, dataFrom, type RecipeFlags, recipeFrom, withData, withRecipe } from './options.js';
+import {
+  command,
+  type DataOptions,
+  dataFrom,
+  type RecipeFlags,
+  recipeFrom,
+  withData,
+  withRecipe,
+} from './options.js';
 import { count, note, percentage, printResult } from './output.js';
 import { followTraining } from './progress.js';
 
@@ -17,7 +25,13 @@ interface Flags extends DataOptions, RecipeFlags {
 
 export function trainCommand(): Command {
   const target = command('train', 'train an architecture and write its checkpoint')
-    .argument('<architecture>', zoo.list().map(({ name }) => name).join(', '))
+    .argument(
+      '<architecture>',
+      zoo
+        .list()
+        .map(({ name }) => name)
+        .join(', '),
+    )
     .option('--activation <name>', "'pau', 'relu', 'lrelu:0.2'", 'pau')
     .option('--out <folder>', 'where the checkpoint goes');
   return withRecipe(withData(target, 'fashion-mnist'))

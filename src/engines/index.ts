@@ -78,7 +78,9 @@ export const engine = {
 function torch(): TorchBackend {
   const backend = tf.getBackend() === 'torch' ? tf.backend() : undefined;
   if (backend instanceof TorchBackend) return backend;
-  throw new EngineError(`engine: torch is not running (the engine is ${tf.getBackend() ?? 'not chosen yet'})`);
+  throw new EngineError(
+    `engine: torch is not running (the engine is ${tf.getBackend() ?? 'not chosen yet'})`,
+  );
 }
 
 async function register(name: EngineName): Promise<void> {
@@ -97,7 +99,8 @@ async function start(name: EngineName): Promise<void> {
     const { loadAddon } = await import('./torch/addon.js');
     loadAddon();
   }
-  if (!(await tf.setBackend(name))) throw new EngineError(`engine.use: '${name}' does not start on this machine`);
+  if (!(await tf.setBackend(name)))
+    throw new EngineError(`engine.use: '${name}' does not start on this machine`);
   await tf.ready();
 }
 

@@ -30,7 +30,9 @@ export async function publish(
   if (!options?.to) throw new OptionsError("publish: where to? give { to: './out/my-network' }");
   await engine.ready();
   const model = 'model' in source ? source.model : source;
-  return writeBundle(model, describe(model), options.to, { archive: (options.archive ?? 'tar.gz') === 'tar.gz' });
+  return writeBundle(model, describe(model), options.to, {
+    archive: (options.archive ?? 'tar.gz') === 'tar.gz',
+  });
 }
 
 function describe(model: LayersModel): BundleDescription {

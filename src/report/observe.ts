@@ -19,7 +19,10 @@ const TAIL = 0.0005;
  *
  * @param model borrowed
  */
-export async function observeActivations(model: layers.LayersModel, data: Dataset): Promise<ActivationRecord[]> {
+export async function observeActivations(
+  model: layers.LayersModel,
+  data: Dataset,
+): Promise<ActivationRecord[]> {
   const activations = model.layers.filter(isActivation);
   if (activations.length === 0) return [];
   const probe = layers.model({
@@ -49,7 +52,8 @@ function observe(layer: layers.layers.Layer, input: tf.Tensor): ActivationRecord
     learned: xs.map((x, i) => [x, learned[i]!] as const),
     inputs,
   };
-  if (!(layer instanceof PadeLayer)) return { ...record, kind: layer.getClassName().toLowerCase(), initial: [] };
+  if (!(layer instanceof PadeLayer))
+    return { ...record, kind: layer.getClassName().toLowerCase(), initial: [] };
   const rational = layer.rational();
   return {
     ...record,

@@ -57,7 +57,12 @@ export interface RunRecord {
   /** `'torch 2.13.0, CPU, 2 threads'` */
   readonly engine: string;
   readonly architecture: string;
-  readonly dataset: { readonly name: string; readonly source: string; readonly train: number; readonly test: number };
+  readonly dataset: {
+    readonly name: string;
+    readonly source: string;
+    readonly train: number;
+    readonly test: number;
+  };
   /** The training recipe, as it was used. */
   readonly recipe: Readonly<Record<string, unknown>>;
   readonly seed: number;

@@ -1,8 +1,8 @@
 /** The record of one network of a run: its sizes, its training and what its activations became. */
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { summary } from '../../zoo/summary.js';
 import { OptionsError } from '../errors.js';
 import { provenanceOf } from '../training/provenance.js';
-import { summary } from '../../zoo/summary.js';
 import { observeActivations } from './observe.js';
 import type { StepRecord } from './record.js';
 
@@ -15,12 +15,17 @@ export async function recordStep(
   { percent = 0, seconds, checkpoint }: { percent?: number; seconds: number; checkpoint?: string },
 ): Promise<StepRecord> {
   const { data, metrics, epochs = [], pruning = [] } = provenanceOf(model);
-  if (!data || !metrics) throw new OptionsError(`recordStep: '${model.name}' was not trained, so there is nothing to record`);
+  if (!data || !metrics)
+    throw new OptionsError(`recordStep: '${model.name}' was not trained, so there is nothing to record`);
   const { parameters, activationParameters, macs, layers } = summary(model);
   const widths = pruning.at(-1)?.widths ?? {};
   const filters = layers
     .filter(({ type }) => type === 'Conv2D')
-    .map(({ name, outputShape }) => ({ layer: name, now: outputShape.at(-1)!, original: widths[name] ?? outputShape.at(-1)! }));
+    .map(({ name, outputShape }) => ({
+      layer: name,
+      now: outputShape.at(-1)!,
+      original: widths[name] ?? outputShape.at(-1)!,
+    }));
   return {
     percent,
     parameters,

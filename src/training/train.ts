@@ -6,9 +6,9 @@ import { engine } from '../engines/index.js';
 import { OptionsError, PadezooError } from '../errors.js';
 import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.js';
 import { checkOptions } from '../options.js';
-import type { EpochRecord } from './epochRecord.js';
 import { Task } from '../task.js';
 import { checkCanTrain, checkFits } from './check.js';
+import type { EpochRecord } from './epochRecord.js';
 import { countCorrect, evaluate } from './evaluate.js';
 import { Optimizer } from './optimizer.js';
 import { type Metrics, provenanceOf, remember } from './provenance.js';
@@ -21,7 +21,12 @@ export interface TrainOptions extends RecipeOptions {
 }
 
 export type TrainEvent =
-  | { readonly type: 'start'; readonly epochs: number; readonly stepsPerEpoch: number; readonly source: string }
+  | {
+      readonly type: 'start';
+      readonly epochs: number;
+      readonly stepsPerEpoch: number;
+      readonly source: string;
+    }
   | {
       readonly type: 'step';
       readonly epoch: number;
@@ -68,7 +73,8 @@ export class DivergedError extends PadezooError {
 export function train(model: LayersModel, options: TrainOptions = {}): Task<TrainEvent, TrainResult> {
   const { data = provenanceOf(model).data, signal, ...recipeOptions } = options;
   const recipe = checkOptions(Recipe, recipeOptions, 'train');
-  if (!data) throw new OptionsError('train: there is no data; give { data: datasets.fashionMnist() } or another set');
+  if (!data)
+    throw new OptionsError('train: there is no data; give { data: datasets.fashionMnist() } or another set');
   return new Task(() => trainWith(model, recipe, data, signal));
 }
 
@@ -128,7 +134,14 @@ async function* trainWith(
   }
   const { testAccuracy, testLoss } = records.at(-1)!;
   remember(model, { recipe, data, metrics: { testAccuracy, testLoss }, epochs: records });
-  return { model, recipe, epochs: records, testAccuracy, testLoss, seconds: (performance.now() - began) / 1000 };
+  return {
+    model,
+    recipe,
+    epochs: records,
+    testAccuracy,
+    testLoss,
+    seconds: (performance.now() - began) / 1000,
+  };
 }
 
 /** One step: forward, backward, update. */
@@ -141,18 +154,19 @@ function trainStep(
 ): { loss: number; correct: number } {
   return tf.tidy(() => {
     let correct: tf.Tensor | undefined;
-    const { value, grads } = tf.variableGrads(
-      () => {
-        const logits = model.apply(images, { training: true }) as tf.Tensor2D;
-        correct = tf.keep(countCorrect(logits, labels));
-        return softmaxCrossEntropy(logits, labels);
-      },
-      [...optimizer.variables],
-    );
+    const { value, grads } = tf.variableGrads(() => {
+      const logits = model.apply(images, { training: true }) as tf.Tensor2D;
+      correct = tf.keep(countCorrect(logits, labels));
+      return softmaxCrossEntropy(logits, labels);
+    }, [...optimizer.variables]);
     const loss = value.dataSync()[0]!;
     const result = { loss, correct: correct!.dataSync()[0]! };
     correct!.dispose();
-    if (Number.isFinite(loss)) optimizer.apply(optimizer.variables.map(({ name }) => grads[name]!), learningRate);
+    if (Number.isFinite(loss))
+      optimizer.apply(
+        optimizer.variables.map(({ name }) => grads[name]!),
+        learningRate,
+      );
     return result;
   });
 }

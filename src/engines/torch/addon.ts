@@ -66,6 +66,6 @@ export function loadAddon(): LoadedAddon {
     return loaded;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new EngineError(`torch: the native engine is not available: ${reason}`, { cause });
+    throw new EngineError(`torch: ${reason}`, { cause });
   }
 }

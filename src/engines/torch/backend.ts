@@ -1,4 +1,5 @@
 /** The tfjs backend `torch`: tensors live in libtorch, a data id stands for exactly one of them. */
+import { availableParallelism } from 'node:os';
 import {
   type BackendTimingInfo,
   type BackendValues,
@@ -59,6 +60,7 @@ export class TorchBackend extends KernelBackend {
   constructor(native: LoadedAddon) {
     super();
     this.native = native;
+    useAllCores(native);
     this.#operators = new Operators(native.addon);
     this.#data = new DataStorage<Entry>(this, engine());
   }
@@ -232,6 +234,11 @@ export class TorchBackend extends KernelBackend {
   }
 
   override dispose(): void {}
+}
+
+/** libtorch 1.13 starts with one thread; OMP_NUM_THREADS is the user's word. */
+function useAllCores({ addon }: LoadedAddon): void {
+  if (addon.threads() === 1 && !process.env.OMP_NUM_THREADS) addon.setThreads(availableParallelism());
 }
 
 function handlesOf(tensor: TorchTensor): Handle[] {

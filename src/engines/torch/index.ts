@@ -1,12 +1,13 @@
 /** The torch engine: registers the backend and every kernel with tfjs; nothing native is loaded before its first use. */
 import { registerBackend, registerKernel } from '@tensorflow/tfjs-core';
-import { loadAddon } from './addon.js';
+import { EngineError, loadAddon } from './addon.js';
 import { TorchBackend } from './backend.js';
 import { BACKEND_NAME, registerKernels } from './kernel.js';
 import { convolutionKernels } from './kernels/convolution.js';
 import { creationKernels } from './kernels/creation.js';
 import { elementwiseKernels } from './kernels/elementwise.js';
 import { linearKernels } from './kernels/linear.js';
+import { normalizationKernels } from './kernels/normalization.js';
 import { optimizerKernels } from './kernels/optimizers.js';
 import { padeKernels } from './kernels/pade.js';
 import { poolingKernels } from './kernels/pooling.js';
@@ -17,12 +18,28 @@ import { softmaxCrossEntropyKernels } from './kernels/softmaxCrossEntropy.js';
 /** Above every other backend: whoever imports padezoo in Node gets it when it works. */
 const PRIORITY = 10;
 
-registerBackend(BACKEND_NAME, () => new TorchBackend(loadAddon()), PRIORITY);
+registerBackend(
+  BACKEND_NAME,
+  () => {
+    try {
+      return new TorchBackend(loadAddon());
+    } catch (cause) {
+      // tfjs asks for a backend in the middle of an operation, where it cannot wait for the wasm engine to start.
+      const reason = (cause as Error).message;
+      throw new EngineError(
+        `${reason}\nCall \`await engine.ready()\` first to run on the wasm engine instead.`,
+        { cause },
+      );
+    }
+  },
+  PRIORITY,
+);
 
 for (const kernels of [
   convolutionKernels,
   elementwiseKernels,
   linearKernels,
+  normalizationKernels,
   padeKernels,
   poolingKernels,
   reductionKernels,
@@ -33,5 +50,4 @@ for (const kernels of [
 }
 for (const config of [...creationKernels, ...optimizerKernels]) registerKernel(config);
 
-export { EngineError } from './addon.js';
-export { TorchBackend } from './backend.js';
+export { EngineError, TorchBackend };

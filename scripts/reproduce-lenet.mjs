@@ -1,0 +1,32 @@
+/**
+ * Trains LeNet with PAU and with ReLU on the full Fashion-MNIST, three seeds each, by the paper's protocol, and prints
+ * the README's table. Fetch the data first: `npm run -s padezoo -- data fashion-mnist`.
+ */
+import { datasets, engine, train, zoo } from '../dist/src/index.js';
+
+const SEEDS = [1, 2, 3];
+const EPOCHS = 20;
+
+await engine.ready();
+const data = datasets.fashionMnist({ source: 'full' });
+console.error(`${engine.describe()}; ${data.source}`);
+console.log(`| activation | ${SEEDS.map(seed => `seed ${seed}`).join(' | ')} | mean | seconds an epoch |`);
+console.log(`|---|${SEEDS.map(() => '---').join('|')}|---|---|`);
+for (const activation of ['pau', 'relu']) {
+  const accuracies = [];
+  const seconds = [];
+  for (const seed of SEEDS) {
+    const model = zoo.lenet({ activation, seed });
+    const result = await train(model, { data, epochs: EPOCHS, seed });
+    accuracies.push(result.testAccuracy);
+    seconds.push(...result.epochs.map(epoch => epoch.seconds));
+    console.error(activation, seed, result.epochs.map(epoch => epoch.testAccuracy).join(' '));
+    model.dispose();
+  }
+  const mean = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length;
+  const median = seconds.sort((a, b) => a - b)[Math.floor(seconds.length / 2)];
+  const percent = value => `${(value * 100).toFixed(2)} %`;
+  console.log(
+    `| ${activation} | ${accuracies.map(percent).join(' | ')} | ${percent(mean)} | ${median.toFixed(1)} |`,
+  );
+}
