@@ -81,7 +81,7 @@ void adam(TensorList variables, TensorList gradients, TensorList firstMoments, T
 
 }  // namespace
 
-TORCH_LIBRARY(padezoo, library) {
+TORCH_LIBRARY_FRAGMENT(padezoo, library) {
   library.def(
       "sgd_(Tensor(a!)[] variables, Tensor[] gradients, Tensor(b!)[] velocities, float[] learning_rates,"
       " float[] weight_decays, float momentum, bool nesterov) -> ()");

@@ -89,7 +89,8 @@ async function run({
   const { parameters, macs, testAccuracy } = records[0]!;
   const summary = {
     engine: engine.describe(),
-    dataset: { name: data.name, source: data.source, ...data.length },
+    dataset: `${data.name}, ${data.source}`,
+    images: data.length,
     testAccuracy,
     parameters,
     macs,

@@ -53,6 +53,8 @@ export interface Aten {
   (operator: string, ...args: Argument[]): TorchTensor;
   /** Calls an operator that returns several tensors (or a list of them). */
   tuple(operator: string, ...args: Argument[]): TorchTensor[];
+  /** Calls an operator that returns a number; on a tensor's elements it waits for their values. */
+  value(operator: string, ...args: Argument[]): number;
   /** Calls an operator for its effect. */
   run(operator: string, ...args: Argument[]): void;
 }
@@ -89,6 +91,7 @@ export class Operators {
     this.#addon = addon;
     this.aten = Object.assign((operator: string, ...args: Argument[]) => this.#one(operator, args), {
       tuple: (operator: string, ...args: Argument[]) => this.#many(operator, args),
+      value: (operator: string, ...args: Argument[]) => this.#call(operator, args) as number,
       run: (operator: string, ...args: Argument[]) => void this.#call(operator, args),
     });
   }

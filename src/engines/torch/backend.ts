@@ -176,7 +176,7 @@ export class TorchBackend extends KernelBackend {
   override readSync(dataId: DataId): BackendValues {
     const entry = this.#data.get(dataId);
     const { strings, dtype } = entry;
-    if (strings) return [...strings];
+    if (strings) return strings.slice(); // with its holes, if it came from a buffer
     this.#settle(entry);
     const buffer = this.native.addon.read(entry.tensor!.handle);
     if (dtype === 'int32') return new Int32Array(buffer);

@@ -2,6 +2,7 @@
 import { type KernelConfig, registerKernel, type TensorInfo } from '@tensorflow/tfjs-core';
 import type { Aten, KernelResult, TorchTensor } from './aten.js';
 import type { TorchBackend } from './backend.js';
+import { runInJavascript } from './kernels/javascript.js';
 
 export const BACKEND_NAME = 'torch';
 
@@ -35,6 +36,9 @@ function configOf(kernelName: string, kernel: Kernel): KernelConfig {
     kernelFunc: ({ inputs, attrs, backend }) => {
       const torch = backend as TorchBackend;
       const infos = (Object.values(inputs).flat() as (TensorInfo | undefined)[]).filter(info => info != null);
+      if (infos.some(({ dtype }) => dtype === 'string'))
+        return runInJavascript(kernelName, inputs as Record<string, TensorInfo>, attrs, torch);
+      let isList = false;
       const outputs = torch.run(infos, aten => {
         const tensors: Record<string, TorchTensor> = {};
         const list: TorchTensor[] = [];
@@ -43,9 +47,11 @@ function configOf(kernelName: string, kernel: Kernel): KernelConfig {
           tensors[name] = torch.tensorOf(info);
           list.push(tensors[name]);
         }
-        return kernel({ inputs: tensors, list, attributes: attrs ?? {}, aten });
+        const results = kernel({ inputs: tensors, list, attributes: attrs ?? {}, aten });
+        isList = Array.isArray(results);
+        return results;
       });
-      return outputs.length === 1 ? outputs[0]! : outputs;
+      return isList ? outputs : outputs[0]!;
     },
   };
 }

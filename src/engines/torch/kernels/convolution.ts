@@ -3,6 +3,7 @@ import { backend_util } from '@tensorflow/tfjs-core';
 import type { Aten, PendingTensor, TorchTensor } from '../aten.js';
 import type { Attributes, Call, Kernels } from '../kernel.js';
 import { activate } from './fusedActivation.js';
+import { type Padding, padded, paddingOf, unpadded } from './windows.js';
 
 const NCHW_TO_NHWC = [0, 2, 3, 1];
 const NHWC_TO_NCHW = [0, 3, 1, 2];
@@ -23,10 +24,7 @@ export function toNhwc(aten: Aten, x: TorchTensor): TorchTensor {
 export interface Geometry {
   readonly stride: [number, number];
   readonly dilation: [number, number];
-  /** Symmetric padding that libtorch applies itself. */
-  readonly padding: [number, number];
-  /** `[left, right, top, bottom]` that must be padded by hand, when tfjs's padding is not symmetric. */
-  readonly extra: [number, number, number, number] | undefined;
+  readonly padding: Padding;
   readonly info: backend_util.Conv2DInfo;
 }
 
@@ -48,26 +46,29 @@ export function geometry(
     backend_util.convertConv2DDataFormat(dataFormat ?? 'NHWC'),
   );
   const { top, bottom, left, right } = info.padInfo;
-  const symmetric = top === bottom && left === right;
   return {
     stride: [info.strideHeight, info.strideWidth],
     dilation: [info.dilationHeight, info.dilationWidth],
-    padding: symmetric ? [top, left] : [0, 0],
-    extra: symmetric ? undefined : [left, right, top, bottom],
+    padding: paddingOf([
+      {
+        size: info.inHeight,
+        reach: info.effectiveFilterHeight,
+        stride: info.strideHeight,
+        before: top,
+        after: bottom,
+        out: info.outHeight,
+      },
+      {
+        size: info.inWidth,
+        reach: info.effectiveFilterWidth,
+        stride: info.strideWidth,
+        before: left,
+        after: right,
+        out: info.outWidth,
+      },
+    ]),
     info,
   };
-}
-
-function padded(aten: Aten, nchw: TorchTensor, { extra }: Geometry): TorchTensor {
-  if (!extra) return nchw;
-  return aten('constant_pad_nd', nchw, extra, 0);
-}
-
-/** Cuts the padding that `padded` added off a gradient. */
-function unpadded(aten: Aten, nchw: TorchTensor, { extra, info }: Geometry): TorchTensor {
-  if (!extra) return nchw;
-  const rows = aten('narrow', nchw, 2, extra[2], info.inHeight);
-  return aten('narrow', rows, 3, extra[0], info.inWidth);
 }
 
 /** `[channels·multiplier, 1, h, w]`, as libtorch's grouped convolution wants a depthwise filter. */
@@ -86,14 +87,14 @@ function convolve(
 ): TorchTensor {
   const shape = geometry(x!.shape, filter!.shape, attributes, depthwise);
   const channelsFirst = attributes.dataFormat === 'NCHW';
-  const input = padded(aten, channelsFirst ? x! : toNchw(aten, x!), shape);
+  const input = padded(aten, channelsFirst ? x! : toNchw(aten, x!), shape.padding, 0);
   const y = aten(
     'conv2d',
     input,
     filterOf(aten, filter!, depthwise),
     bias && bias.shape.length === 1 ? bias : null,
     shape.stride,
-    shape.padding,
+    shape.padding.even,
     shape.dilation,
     depthwise ? shape.info.inChannels : 1,
   );
@@ -121,10 +122,10 @@ function gradient(
   const shapeOnly = (sizes: number[]) => aten('expand', aten('new_empty', dy, [1, 1, 1, 1]), sizes);
   const [h, w, inner, outer] = filterShape as [number, number, number, number];
   const { batchSize, inChannels, inHeight, inWidth } = shape.info;
-  const [left, right, top, bottom] = shape.extra ?? [0, 0, 0, 0];
+  const [rows, columns] = (shape.padding.byHand ?? []).map(([before, after]) => before + after);
   const input = Array.isArray(x)
-    ? shapeOnly([batchSize, inChannels, inHeight + top + bottom, inWidth + left + right])
-    : padded(aten, nchw(x), shape);
+    ? shapeOnly([batchSize, inChannels, inHeight + (rows ?? 0), inWidth + (columns ?? 0)])
+    : padded(aten, nchw(x), shape.padding, 0);
   const weight = Array.isArray(filter)
     ? shapeOnly(depthwise ? [inner * outer, 1, h, w] : [outer, inner, h, w])
     : filterOf(aten, filter, depthwise);
@@ -135,7 +136,7 @@ function gradient(
     weight,
     null,
     shape.stride,
-    shape.padding,
+    shape.padding.even,
     shape.dilation,
     false,
     [0, 0],
@@ -143,7 +144,7 @@ function gradient(
     [wanted === 'input', wanted === 'filter', false],
   );
   if (wanted === 'input') {
-    const cut = unpadded(aten, dx!, shape);
+    const cut = unpadded(aten, dx!, shape.padding);
     return channelsFirst ? cut : toNhwc(aten, cut);
   }
   if (!depthwise) return aten('permute', dw!, OIHW_TO_HWIO);

@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+/**
+ * Holds the torch engine to tfjs-core's own tests, which its package ships; run `npm run test:tfjs`.
+ *
+ *   --filter TEXT   only the tests whose full name contains it
+ *   --json          { passed, failed: [{ test, messages }], excluded } on standard output, instead of text
+ */
+import { createRequire, register } from 'node:module';
+import { parseArgs } from 'node:util';
+
+const { values: options } = parseArgs({
+  options: { filter: { type: 'string', default: '' }, json: { type: 'boolean', default: false } },
+});
+
+// tfjs's files ask for these two as bundlers give them.
+globalThis.require = createRequire(import.meta.url);
+register('../test/tfjs/loader.mjs', import.meta.url);
+
+const jasmine = globalThis.require('jasmine-core').boot();
+await import('@tensorflow/tfjs-core');
+await import('@tensorflow/tfjs-core/dist/register_all_gradients');
+await import('@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops');
+const { setTestEnvs } = await import('@tensorflow/tfjs-core/dist/jasmine_util');
+await import('../dist/src/engines/torch/index.js');
+const { EXCLUSIONS } = await import('../dist/test/tfjs/exclusions.js');
+
+setTestEnvs([{ name: 'torch', backendName: 'torch', flags: {}, isDataSync: true }]);
+await import('@tensorflow/tfjs-core/dist/tests');
+
+const passed = [];
+const failed = [];
+const excluded = [];
+const isWanted = spec => spec.getFullName().includes(options.filter);
+const isExcluded = spec => EXCLUSIONS.some(({ test }) => spec.getFullName().includes(test));
+
+const environment = jasmine.getEnv();
+environment.configure({ random: false, specFilter: spec => isWanted(spec) && !isExcluded(spec) });
+environment.addReporter({
+  specDone({ fullName: test, status, failedExpectations }) {
+    if (status === 'passed') passed.push(test);
+    else if (status === 'failed') failed.push({ test, messages: failedExpectations.map(({ message, stack }) => options.json ? message : stack ?? message) });
+    else if (test.includes(options.filter)) excluded.push(test);
+  },
+  suiteDone({ fullName: test, failedExpectations }) {
+    if (failedExpectations.length) failed.push({ test, messages: failedExpectations.map(({ message }) => message) });
+  },
+});
+// What tests print is not their result.
+const print = console.log;
+for (const method of ['log', 'info', 'warn', 'error', 'debug']) console[method] = () => {};
+const { failedExpectations = [] } = await environment.execute();
+for (const { message } of failedExpectations) failed.push({ test: 'outside any test', messages: [message] });
+
+if (options.json) {
+  print(JSON.stringify({ passed: passed.length, failed, excluded }, null, 1));
+} else {
+  for (const { test, messages } of failed) print(`failed: ${test}\n${messages.join('\n')}\n`);
+  print(`tfjs-core: ${passed.length} passed, ${failed.length} failed, ${excluded.length} excluded`);
+}
+process.exitCode = failed.length ? 1 : 0;
