@@ -39,6 +39,39 @@ at::ScalarType dtypeOf(int code) {
 }
 
 constexpr size_t kMetaLength = 256;  // results' shapes: dtype, rank and sizes of each, one after the other
+constexpr int32_t kMetaFull = -1;    // in place of a dtype: from here on, `describe` knows
+
+/// Copies the elements in row-major order, whatever the strides, on all threads.
+void copyInto(void* target, const at::Tensor& tensor) {
+  if (!tensor.numel()) return;
+  at::AutoDispatchBelowADInplaceOrView withoutAutograd;
+  at::from_blob(target, tensor.sizes(), at::dtype(tensor.scalar_type())).copy_(tensor);
+}
+
+/// Copies a tensor's elements into an ArrayBuffer on a thread of its own and settles a promise.
+class ReadWorker : public Napi::AsyncWorker {
+ public:
+  ReadWorker(Napi::Env env, const at::Tensor& tensor)
+      : Napi::AsyncWorker(env),
+        // An alias counts as a user of the memory, so that nobody changes it in place meanwhile.
+        tensor_(tensor.alias()),
+        buffer_(Napi::Persistent(Napi::ArrayBuffer::New(env, tensor.nbytes()))),
+        target_(buffer_.Value().Data()),
+        deferred_(Napi::Promise::Deferred::New(env)) {}
+
+  Napi::Promise Promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override { copyInto(target_, tensor_); }
+  void OnOK() override { deferred_.Resolve(buffer_.Value()); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  at::Tensor tensor_;
+  Napi::Reference<Napi::ArrayBuffer> buffer_;
+  void* target_;
+  Napi::Promise::Deferred deferred_;
+};
 
 /// One instance for each JavaScript environment (main thread or worker): handles never cross threads.
 class Addon : public Napi::Addon<Addon> {
@@ -53,6 +86,8 @@ class Addon : public Napi::Addon<Addon> {
       InstanceMethod("call", &Addon::Call),
       InstanceMethod("create", &Addon::Create),
       InstanceMethod("read", &Addon::Read),
+      InstanceMethod("readAsync", &Addon::ReadAsync),
+      InstanceMethod("describe", &Addon::Describe),
       InstanceMethod("release", &Addon::Release),
       InstanceMethod("exclusive", &Addon::Exclusive),
       InstanceMethod("memory", &Addon::Memory),
@@ -127,7 +162,12 @@ class Addon : public Napi::Addon<Addon> {
 
   void describe(const at::Tensor& tensor) {
     const size_t rank = static_cast<size_t>(tensor.dim());
-    if (metaUsed_ + 2 + rank > kMetaLength) return;  // many results: their shapes are asked for nowhere
+    if (metaUsed_ == kMetaLength) return;
+    if (metaUsed_ + 2 + rank >= kMetaLength) {  // one place stays for the mark
+      metaData_[metaUsed_] = kMetaFull;
+      metaUsed_ = kMetaLength;
+      return;
+    }
     metaData_[metaUsed_++] = dtypeCode(tensor.scalar_type());
     metaData_[metaUsed_++] = static_cast<int32_t>(rank);
     for (const int64_t size : tensor.sizes()) metaData_[metaUsed_++] = static_cast<int32_t>(size);
@@ -152,10 +192,31 @@ class Addon : public Napi::Addon<Addon> {
   /// read(handle) -> ArrayBuffer with the elements in row-major order
   Napi::Value Read(const Napi::CallbackInfo& info) {
     return guarded(info, [&]() -> Napi::Value {
-      const at::Tensor tensor = tensors_.get(info[0].As<Napi::Number>().DoubleValue()).contiguous();
+      const at::Tensor& tensor = tensors_.get(info[0].As<Napi::Number>().DoubleValue());
       auto buffer = Napi::ArrayBuffer::New(info.Env(), tensor.nbytes());
-      if (tensor.nbytes()) std::memcpy(buffer.Data(), tensor.data_ptr(), tensor.nbytes());
+      copyInto(buffer.Data(), tensor);
       return buffer;
+    });
+  }
+
+  /// readAsync(handle) -> promise of the same; the event loop goes on meanwhile
+  Napi::Value ReadAsync(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      auto* worker = new ReadWorker(info.Env(), tensors_.get(info[0].As<Napi::Number>().DoubleValue()));
+      worker->Queue();  // it deletes itself
+      return worker->Promise();
+    });
+  }
+
+  /// describe(handle) -> [dtype, ...sizes]
+  Napi::Value Describe(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      const at::Tensor& tensor = tensors_.get(info[0].As<Napi::Number>().DoubleValue());
+      auto description = Napi::Array::New(info.Env(), tensor.dim() + 1);
+      description.Set(0u, dtypeCode(tensor.scalar_type()));
+      for (int64_t i = 0; i < tensor.dim(); i++)
+        description.Set(static_cast<uint32_t>(i + 1), static_cast<double>(tensor.size(i)));
+      return description;
     });
   }
 

@@ -22,15 +22,22 @@ export const TORCH_DTYPES = [
 ] as const;
 export type TorchDtype = (typeof TORCH_DTYPES)[number];
 
+/** In `Addon.meta`, in place of a dtype code: `describe` tells about this result and those after it. */
+export const META_FULL = -1;
+
 export interface Addon {
   /** libtorch's version, e.g. `'2.13.0'` */
   readonly version: string;
-  /** After `call`: dtype code, rank and sizes of each tensor result, one after the other. */
+  /** After `call`: dtype code, rank and sizes of each tensor result, one after the other; `META_FULL` where they end. */
   readonly meta: Int32Array;
   operator(name: string, overload: string): OperatorId;
   call(operator: OperatorId, args: readonly unknown[]): unknown;
   create(data: ArrayBufferView, shape: readonly number[], dtype: number): Handle;
   read(handle: Handle): ArrayBuffer;
+  /** `read` on a thread of its own. */
+  readAsync(handle: Handle): Promise<ArrayBuffer>;
+  /** `[dtype code, ...sizes]` */
+  describe(handle: Handle): number[];
   release(handle: Handle): void;
   exclusive(handle: Handle): boolean;
   memory(): { tensors: number; usedBytes: number; cachedBytes: number };

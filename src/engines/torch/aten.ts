@@ -3,6 +3,7 @@ import {
   type Addon,
   EngineError,
   type Handle,
+  META_FULL,
   type OperatorId,
   TORCH_DTYPES,
   type TorchDtype,
@@ -122,34 +123,54 @@ export class Operators {
       }
       return this.#addon.call(id, args.map(toNative));
     } catch (cause) {
-      throw new EngineError(`torch: ${(cause as Error).message}`, { cause });
+      throw failure(cause as Error);
     }
   }
 
   #one(operator: string, args: readonly Argument[]): TorchTensor {
     const handle = this.#call(operator, args) as Handle;
     this.#made.push(handle);
-    return { handle, ...this.#shapeAt(0) };
+    return { handle, ...this.#described(0) };
   }
 
   #many(operator: string, args: readonly Argument[]): TorchTensor[] {
     const handles = this.#call(operator, args) as (Handle | null)[];
+    const { meta } = this.#addon;
     let at = 0;
     return handles.map(handle => {
       if (handle === null) return undefined as never; // a gradient that was not asked for
       this.#made.push(handle);
-      const description = this.#shapeAt(at);
+      if (meta[at] === META_FULL) return { handle, ...this.#asked(handle) };
+      const description = this.#described(at);
       at += 2 + description.shape.length;
       return { handle, ...description };
     });
   }
 
-  #shapeAt(at: number): { dtype: TorchDtype; shape: number[] } {
+  #asked(handle: Handle): { dtype: TorchDtype; shape: number[] } {
+    const [dtype, ...shape] = this.#addon.describe(handle) as [number, ...number[]];
+    return { dtype: TORCH_DTYPES[dtype]!, shape };
+  }
+
+  #described(at: number): { dtype: TorchDtype; shape: number[] } {
     const { meta } = this.#addon;
     const rank = meta[at + 1]!;
     const shape = new Array<number>(rank);
     for (let i = 0; i < rank; i++) shape[i] = meta[at + 2 + i]!;
     return { dtype: TORCH_DTYPES[meta[at]!]!, shape };
+  }
+}
+
+/** tfjs puts some twenty frames of its own between the user's call and an operator; Node keeps ten unless told. */
+const STACK_FRAMES = 50;
+
+function failure(cause: Error): EngineError {
+  const usual = Error.stackTraceLimit;
+  Error.stackTraceLimit = STACK_FRAMES;
+  try {
+    return new EngineError(`torch: ${cause.message}`, { cause });
+  } finally {
+    Error.stackTraceLimit = usual;
   }
 }
 

@@ -52,6 +52,9 @@ const FRONT_DTYPES: Record<TorchDtype, DataType> = {
   complex64: 'complex64',
 };
 
+/** Elements from which `data()` copies on another thread; below, changing threads takes longer than copying. */
+const LARGE_READ = 2 ** 16;
+
 export class TorchBackend extends KernelBackend {
   readonly native: LoadedAddon;
   readonly #operators: Operators;
@@ -66,8 +69,10 @@ export class TorchBackend extends KernelBackend {
   }
 
   /** The tensor behind a tfjs tensor. */
-  tensorOf({ dataId, dtype }: TensorInfo): TorchTensor {
-    const entry = this.#data.get(dataId);
+  tensorOf({ dataId, dtype, shape }: TensorInfo): TorchTensor {
+    if (!this.#data.has(dataId) && !engine().state.tensorInfo.has(dataId))
+      throw new EngineError(`torch: the tensor ${dtype} [${shape.join(', ')}] has been disposed`);
+    const entry = this.#data.get(dataId); // fetches it from another backend, if it is there
     this.#settle(entry);
     if (!entry.tensor)
       throw new EngineError(`torch: a tensor of dtype ${dtype} has no numbers to calculate with`);
@@ -178,14 +183,16 @@ export class TorchBackend extends KernelBackend {
     const { strings, dtype } = entry;
     if (strings) return strings.slice(); // with its holes, if it came from a buffer
     this.#settle(entry);
-    const buffer = this.native.addon.read(entry.tensor!.handle);
-    if (dtype === 'int32') return new Int32Array(buffer);
-    if (dtype === 'bool') return new Uint8Array(buffer);
-    return new Float32Array(buffer);
+    return valuesIn(this.native.addon.read(entry.tensor!.handle), dtype);
   }
 
   override async read(dataId: DataId): Promise<BackendValues> {
-    return this.readSync(dataId);
+    const entry = this.#data.get(dataId);
+    if (entry.strings) return this.readSync(dataId);
+    this.#settle(entry);
+    const { handle, shape } = entry.tensor!;
+    if (util.sizeFromShape(shape) < LARGE_READ) return this.readSync(dataId);
+    return valuesIn(await this.native.addon.readAsync(handle), entry.dtype);
   }
 
   override disposeData(dataId: DataId, force = false): boolean {
@@ -250,6 +257,12 @@ function lasting(aten: Aten, result: KernelResult): KernelResult {
   if (isPending(result)) return { ...result, uses: result.uses.map(tensor => aten('alias', tensor)) };
   const front = DTYPES[FRONT_DTYPES[result.dtype]]!;
   return front === result.dtype ? result : aten('to.dtype', result, scalarType(front));
+}
+
+function valuesIn(buffer: ArrayBuffer, dtype: DataType): BackendValues {
+  if (dtype === 'int32') return new Int32Array(buffer);
+  if (dtype === 'bool') return new Uint8Array(buffer);
+  return new Float32Array(buffer);
 }
 
 function bytesFor(values: BackendValues, dtype: DataType): ArrayBufferView {

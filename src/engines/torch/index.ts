@@ -3,17 +3,24 @@ import { registerBackend, registerKernel } from '@tensorflow/tfjs-core';
 import { EngineError, loadAddon } from './addon.js';
 import { TorchBackend } from './backend.js';
 import { BACKEND_NAME, registerKernels } from './kernel.js';
+import { blockKernels } from './kernels/blocks.js';
+import { complexKernels } from './kernels/complex.js';
 import { convolutionKernels } from './kernels/convolution.js';
+import { convolution3dKernels } from './kernels/convolution3d.js';
 import { creationKernels } from './kernels/creation.js';
 import { elementwiseKernels } from './kernels/elementwise.js';
+import { javascriptKernels } from './kernels/javascript.js';
 import { linearKernels } from './kernels/linear.js';
 import { normalizationKernels } from './kernels/normalization.js';
 import { optimizerKernels } from './kernels/optimizers.js';
 import { padeKernels } from './kernels/pade.js';
 import { poolingKernels } from './kernels/pooling.js';
 import { reductionKernels } from './kernels/reductions.js';
+import { resizingKernels } from './kernels/resizing.js';
+import { scatteringKernels } from './kernels/scattering.js';
 import { shapingKernels } from './kernels/shaping.js';
 import { softmaxCrossEntropyKernels } from './kernels/softmaxCrossEntropy.js';
+import { sortingKernels } from './kernels/sorting.js';
 
 /** Above every other backend: whoever imports padezoo in Node gets it when it works. */
 const PRIORITY = 10;
@@ -36,18 +43,24 @@ registerBackend(
 );
 
 for (const kernels of [
+  blockKernels,
+  complexKernels,
   convolutionKernels,
+  convolution3dKernels,
   elementwiseKernels,
   linearKernels,
   normalizationKernels,
   padeKernels,
   poolingKernels,
   reductionKernels,
+  resizingKernels,
+  scatteringKernels,
   shapingKernels,
   softmaxCrossEntropyKernels,
+  sortingKernels,
 ]) {
   registerKernels(kernels);
 }
-for (const config of [...creationKernels, ...optimizerKernels]) registerKernel(config);
+for (const config of [...creationKernels, ...javascriptKernels, ...optimizerKernels]) registerKernel(config);
 
 export { EngineError, TorchBackend };

@@ -2,7 +2,7 @@
 import { type KernelConfig, registerKernel, type TensorInfo } from '@tensorflow/tfjs-core';
 import type { Aten, KernelResult, TorchTensor } from './aten.js';
 import type { TorchBackend } from './backend.js';
-import { runInJavascript } from './kernels/javascript.js';
+import { runInJavascript } from './javascript.js';
 
 export const BACKEND_NAME = 'torch';
 

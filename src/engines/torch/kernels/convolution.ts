@@ -86,6 +86,7 @@ function convolve(
   { depthwise }: { depthwise: boolean },
 ): TorchTensor {
   const shape = geometry(x!.shape, filter!.shape, attributes, depthwise);
+  if (shape.info.outShape.includes(0)) return aten('new_empty', x!, shape.info.outShape);
   const channelsFirst = attributes.dataFormat === 'NCHW';
   const input = padded(aten, channelsFirst ? x! : toNchw(aten, x!), shape.padding, 0);
   const y = aten(
@@ -115,6 +116,7 @@ function gradient(
 ): TorchTensor {
   const inShape = Array.isArray(x) ? x : x.shape;
   const filterShape = Array.isArray(filter) ? filter : filter.shape;
+  if (dy.shape.includes(0)) return aten('new_zeros', dy, wanted === 'input' ? inShape : filterShape);
   const shape = geometry(inShape, filterShape, attributes, depthwise);
   const channelsFirst = attributes.dataFormat === 'NCHW';
   const nchw = (t: TorchTensor) => (channelsFirst ? t : toNchw(aten, t));

@@ -68,11 +68,13 @@ function geometry(inShape: number[], filterShape: number[], { strides, pad, dila
     stride: [info.strideDepth, info.strideHeight, info.strideWidth],
     dilation: [info.dilationDepth, info.dilationHeight, info.dilationWidth],
     padding: padding3d(info),
+    outShape: info.outShape,
   };
 }
 
 function convolve({ inputs: { x, filter }, attributes, aten }: Call): TorchTensor {
-  const { stride, dilation, padding } = geometry(x!.shape, filter!.shape, attributes);
+  const { stride, dilation, padding, outShape } = geometry(x!.shape, filter!.shape, attributes);
+  if (outShape.includes(0)) return aten('new_empty', x!, outShape);
   const input = padded(aten, toNcdhw(aten, x!), padding, 0);
   const weight = aten('permute', filter!, DHWIO_TO_OIDHW);
   return toNdhwc(aten, aten('conv3d', input, weight, null, stride, padding.even, dilation, 1));
@@ -86,6 +88,7 @@ function gradient(
   x: TorchTensor,
   filter: TorchTensor,
 ): TorchTensor {
+  if (dy.shape.includes(0)) return aten('zeros_like', wanted === 'input' ? x : filter);
   const { stride, dilation, padding } = geometry(x.shape, filter.shape, attributes);
   const [dx, dw] = aten.tuple(
     'convolution_backward',

@@ -32,14 +32,27 @@ const range: KernelConfig = {
       step: number;
       dtype: 'float32' | 'int32';
     };
-    const empty = start === stop || start < stop !== step > 0;
+    const down = stop < start;
+    const by = down && step === 1 ? -1 : step; // tfjs: the default step goes where `stop` is
+    const empty = start === stop || down !== by < 0;
     const torch = backend as TorchBackend;
     return torch.run([], aten =>
       empty
         ? aten('empty.memory_format', [0], scalarType(dtype))
-        : aten('arange.start_step', start, stop, step, scalarType(dtype)),
+        : aten('arange.start_step', start, stop, by, scalarType(dtype)),
     )[0]!;
   },
 };
 
-export const creationKernels: readonly KernelConfig[] = [fill, range];
+const linearSpace: KernelConfig = {
+  kernelName: 'LinSpace',
+  backendName: BACKEND_NAME,
+  kernelFunc: ({ attrs, backend }) => {
+    const { start, stop, num } = attrs as Record<'start' | 'stop' | 'num', number>;
+    return (backend as TorchBackend).run([], aten =>
+      aten('linspace', start, stop, num, scalarType('float32')),
+    )[0]!;
+  },
+};
+
+export const creationKernels: readonly KernelConfig[] = [fill, range, linearSpace];

@@ -1,11 +1,21 @@
 /** Kernels that work element by element, with NumPy's broadcasting. */
-import { scalarType, type TorchTensor } from '../aten.js';
+import { type Aten, scalarType, type TorchTensor } from '../aten.js';
 import type { Call, Kernel, Kernels } from '../kernel.js';
 
 const unary =
   (operator: string): Kernel =>
   ({ inputs: { x }, aten }) =>
     aten(operator, x!);
+
+/** For operators that libtorch has for real numbers only. */
+const realUnary =
+  (operator: string): Kernel =>
+  ({ inputs: { x }, aten }) =>
+    aten(operator, real(aten, x!));
+
+function real(aten: Aten, x: TorchTensor): TorchTensor {
+  return x.dtype === 'float32' ? x : aten('to.dtype', x, scalarType('float32'));
+}
 
 const binary =
   (operator: string): Kernel =>
@@ -18,8 +28,9 @@ function addAll({ list, aten }: Call): TorchTensor {
 }
 
 function cast({ inputs: { x }, attributes: { dtype }, aten }: Call): TorchTensor {
-  if (dtype === 'bool') return aten('ne.Scalar', x!, 0);
-  return aten('to.dtype', x!, scalarType(dtype));
+  const numbers = x!.dtype === 'complex64' && dtype !== 'complex64' ? aten('real', x!) : x!;
+  if (dtype === 'bool') return aten('ne.Scalar', numbers, 0);
+  return aten('to.dtype', numbers, scalarType(dtype));
 }
 
 /** tfjs: where a NaN meets a number in maximum/minimum, the NaN wins; so it does in libtorch. */
@@ -53,20 +64,23 @@ export const elementwiseKernels: Kernels = {
   Sign: unary('sign'),
   Sin: unary('sin'),
   Sinh: unary('sinh'),
-  Softplus: unary('softplus'),
+  Softplus: realUnary('softplus'),
   Sqrt: unary('sqrt'),
   Square: unary('square'),
   Tan: unary('tan'),
   Tanh: unary('tanh'),
-  Elu: unary('elu'),
-  Selu: unary('selu'),
+  Elu: realUnary('elu'),
+  Selu: realUnary('selu'),
   Relu6: ({ inputs: { x }, aten }) => aten('clamp', x!, 0, 6),
-  LeakyRelu: ({ inputs: { x }, attributes: { alpha }, aten }) => aten('leaky_relu', x!, alpha),
+  LeakyRelu: ({ inputs: { x }, attributes: { alpha }, aten }) => aten('leaky_relu', real(aten, x!), alpha),
   Prelu: ({ inputs: { x, alpha }, aten }) =>
     aten('where.self', aten('ge.Scalar', x!, 0), x!, aten('mul.Tensor', x!, alpha!)),
   EluGrad: ({ inputs: { dy, y }, aten }) =>
     aten('where.self', aten('ge.Scalar', y!, 0), dy!, aten('mul.Tensor', dy!, aten('add.Scalar', y!, 1))),
   Step: ({ inputs: { x }, attributes: { alpha }, aten }) => {
+    // tfjs's gradient of ReLU is a step: in operators that libtorch has vectorised, forty times as fast as `where`.
+    // The second operand is at most 0, and NaN where x is.
+    if (!alpha) return aten('maximum', aten('clamp', aten('sign', x!), 0), aten('clamp_max', x!, 0));
     const step = aten('where.ScalarSelf', aten('gt.Scalar', x!, 0), 1, aten('full_like', x!, alpha));
     return aten('where.self', aten('isnan', x!), x!, step);
   },
@@ -90,6 +104,7 @@ export const elementwiseKernels: Kernels = {
   GreaterEqual: binary('ge.Tensor'),
   Less: binary('lt.Tensor'),
   LessEqual: binary('le.Tensor'),
+  BitwiseAnd: binary('bitwise_and.Tensor'),
   LogicalAnd: binary('logical_and'),
   LogicalOr: binary('logical_or'),
   Select: ({ inputs: { condition, t, e }, aten }) => {

@@ -19,7 +19,10 @@ export function activate({ aten, attributes, inputs }: Call, y: TorchTensor): To
     case 'leakyrelu':
       return aten('leaky_relu', y, attributes.leakyreluAlpha ?? 0.2);
     case 'prelu': {
-      const alpha = inputs.preluActivationWeights!;
+      const weights = inputs.preluActivationWeights!;
+      // One weight a channel, and the channels of NCHW are not last.
+      const isChannelsFirst = attributes.dataFormat === 'NCHW' && weights.shape.length === 1;
+      const alpha = isChannelsFirst ? aten('reshape', weights, [-1, 1, 1]) : weights;
       return aten('where.self', aten('gt.Scalar', y, 0), y, aten('mul.Tensor', y, alpha));
     }
     default:

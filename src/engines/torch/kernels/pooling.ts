@@ -13,6 +13,10 @@ interface Pooling {
   readonly kernel: number[];
   readonly stride: number[];
   readonly padding: Padding;
+  /** the result's shape, channels last */
+  readonly outShape: number[];
+  /** whether there is no window at all: every one is larger than the image */
+  readonly isEmpty: boolean;
   channelsFirst(aten: Aten, x: TorchTensor): TorchTensor;
   channelsLast(aten: Aten, x: TorchTensor): TorchTensor;
   /** The side of square windows that neither overlap nor reach over the edge: they have a kernel of our own. */
@@ -57,6 +61,8 @@ function pooling2d(x: TorchTensor, { filterSize, strides, pad, dimRoundingMode }
     kernel: [rows.reach, columns.reach],
     stride: [rows.stride, columns.stride],
     padding: evenOrByHand(paddingOf([rows, columns]), [rows.reach, columns.reach]),
+    outShape: info.outShape,
+    isEmpty: info.outShape.includes(0),
     channelsFirst: toNchw,
     channelsLast: toNhwc,
     plainWindow: isPlain && side <= MAX_PLAIN_WINDOW && x.dtype === 'float32' ? side : undefined,
@@ -78,6 +84,8 @@ function pooling3d(x: TorchTensor, { filterSize, strides, pad, dimRoundingMode }
     kernel,
     stride: [info.strideDepth, info.strideHeight, info.strideWidth],
     padding: evenOrByHand(padding3d(info), kernel),
+    outShape: info.outShape,
+    isEmpty: info.outShape.includes(0),
     channelsFirst: toNcdhw,
     channelsLast: toNdhwc,
     plainWindow: undefined,
@@ -93,29 +101,21 @@ function evenOrByHand({ even, byHand }: Padding, kernel: readonly number[]): Pad
 /** `[y, indices]`, both channels first. As in tfjs, a NaN is no maximum (it is smaller than any number). */
 function maximaOf(aten: Aten, x: TorchTensor, pooling: Pooling): [TorchTensor, TorchTensor] {
   const { axes, kernel, stride, padding } = pooling;
-  const least = x.dtype === 'float32' ? Number.NEGATIVE_INFINITY : LEAST_INTEGER;
-  const input = padded(aten, pooling.channelsFirst(aten, x), padding, least);
-  const numbers =
-    x.dtype === 'float32'
-      ? aten('nan_to_num', input, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY)
-      : input;
-  const [y, indices] = aten.tuple(
-    `max_pool${axes}_with_indices`,
-    numbers,
-    kernel,
-    stride,
-    padding.even,
-    ones(kernel),
-  );
-  return [y!, indices!];
+  const least = Number.NEGATIVE_INFINITY;
+  const floats = x.dtype === 'float32' ? x : aten('to.dtype', x, scalarType('float64'));
+  const input = padded(aten, pooling.channelsFirst(aten, floats), padding, least);
+  const inPlace = padding.byHand ? '_' : ''; // what was padded by hand is a copy already
+  const numbers = aten(`nan_to_num${inPlace}`, input, least, Number.POSITIVE_INFINITY, least);
+  const windows = [kernel, stride, padding.even, ones(kernel)];
+  const [y, indices] = aten.tuple(`max_pool${axes}_with_indices`, numbers, ...windows);
+  return [x.dtype === 'float32' ? y! : aten('to.dtype', y!, scalarType(x.dtype)), indices!];
 }
-
-const LEAST_INTEGER = -(2 ** 31);
 
 const ones = (like: readonly unknown[]) => like.map(() => 1);
 
 function maxPool({ aten, inputs }: Call, pooling: Pooling): TorchTensor {
   const x = inputs.x!;
+  if (pooling.isEmpty) return aten('new_empty', x, pooling.outShape);
   if (pooling.plainWindow) {
     const [y, places] = aten.tuple('padezoo::max_pool', x, pooling.plainWindow);
     return { ...y!, companions: [places!] };
@@ -127,6 +127,7 @@ function maxPool({ aten, inputs }: Call, pooling: Pooling): TorchTensor {
 function maxPoolGradient({ aten, inputs }: Call, pooling: Pooling): TorchTensor {
   const { dy, input, output } = inputs as Record<'dy' | 'input' | 'output', TorchTensor>;
   const { axes, kernel, stride, padding, plainWindow } = pooling;
+  if (pooling.isEmpty) return aten('zeros_like', input);
   if (plainWindow) {
     const places = output.companions?.[0] ?? aten.tuple('padezoo::max_pool', input, plainWindow)[1]!;
     return aten('padezoo::max_pool_backward', dy, input, places, plainWindow);
@@ -164,15 +165,19 @@ function maxPoolWithArgmax(call: Call): TorchTensor[] {
   const [, height, width, channels] = x.shape as [number, number, number, number];
   const pooling = pooling2d(x, attributes);
   const [y, indices] = maximaOf(aten, x, pooling);
-  const [[top], [left, right]] = pooling.padding.byHand ?? [[0], [0, 0]];
-  const paddedWidth = width + left! + right!;
-  const row = aten('sub.Scalar', aten('floor_divide.Scalar', indices, paddedWidth), top!);
-  const column = aten('sub.Scalar', aten('remainder.Scalar', indices, paddedWidth), left!);
+  const [[top] = [0], [left, right] = [0, 0]] = pooling.padding.byHand ?? [];
+  const paddedWidth = width + left + right;
+  const row = aten('sub.Scalar', aten('floor_divide.Scalar', indices, paddedWidth), top);
+  const column = aten('sub.Scalar', aten('remainder.Scalar', indices, paddedWidth), left);
   const pixel = aten('add.Tensor', aten('mul.Scalar', row, width), column);
   const channel = aten('arange', channels, scalarType('int64'));
   const flat = aten('add.Tensor', aten('mul.Scalar', toNhwc(aten, pixel), channels), channel);
   if (!attributes.includeBatchInIndex) return [toNhwc(aten, y), flat];
-  const image = aten('mul.Scalar', aten('arange', x.shape[0]!, scalarType('int64')), height * width * channels);
+  const image = aten(
+    'mul.Scalar',
+    aten('arange', x.shape[0]!, scalarType('int64')),
+    height * width * channels,
+  );
   return [toNhwc(aten, y), aten('add.Tensor', flat, aten('reshape', image, [-1, 1, 1, 1]))];
 }
 
@@ -180,6 +185,7 @@ const LEAVE_PADDING_OUT = false; // libtorch's `count_include_pad`: tfjs divides
 
 function averagePool({ aten, inputs }: Call, pooling: Pooling): TorchTensor {
   const { axes, kernel, stride, padding } = pooling;
+  if (pooling.isEmpty) return aten('new_empty', inputs.x!, pooling.outShape);
   const x = pooling.channelsFirst(aten, inputs.x!);
   if (!padding.byHand) {
     const y = aten(`avg_pool${axes}`, x, kernel, stride, padding.even, false, LEAVE_PADDING_OUT);
@@ -196,12 +202,14 @@ function sumPool(aten: Aten, x: TorchTensor, { axes, kernel, stride, padding }: 
 /** Elements inside the image for every window, `[1, 1, ...spatial]`. */
 function counts(aten: Aten, { shape: [, , ...sizes], ...like }: TorchTensor, pooling: Pooling): TorchTensor {
   const inside = aten('new_ones', { shape: [], ...like }, [1, 1, ...sizes]);
-  return sumPool(aten, padded(aten, inside, pooling.padding, 0), pooling);
+  const sums = sumPool(aten, padded(aten, inside, pooling.padding, 0), pooling);
+  return aten('clamp_min', sums, 1); // the mean over a window that lies outside is 0
 }
 
 function averagePoolGradient({ aten, inputs }: Call, pooling: Pooling): TorchTensor {
   const { dy, input } = inputs as Record<'dy' | 'input', TorchTensor>;
   const { axes, kernel, stride, padding } = pooling;
+  if (pooling.isEmpty) return aten('zeros_like', input);
   const upstream = pooling.channelsFirst(aten, dy);
   const backward = (share: TorchTensor, divisor: number | null) =>
     aten(

@@ -1,6 +1,6 @@
-/** Sums, extremes and softmax along axes. */
+/** Sums, extremes, softmax and running sums along axes. */
 import { util } from '@tensorflow/tfjs-core';
-import type { TorchTensor } from '../aten.js';
+import { type Aten, scalarType, type TorchTensor } from '../aten.js';
 import type { Call, Kernel, Kernels } from '../kernel.js';
 
 /** The axes as libtorch wants them: explicit, never "none means all". */
@@ -33,23 +33,63 @@ function oneAxis({ attributes }: Call, x: TorchTensor): number {
   return util.parseAxisParam(attributes.axis ?? attributes.dim ?? -1, x.shape)[0]!;
 }
 
+function mean(call: Call): TorchTensor {
+  const x = call.inputs.x!;
+  return call.aten(
+    'mean.dim',
+    x,
+    axesOf(call, x),
+    call.attributes.keepDims ?? false,
+    x.dtype === 'float32' ? null : scalarType('float32'),
+  );
+}
+
+/** Where the largest or smallest number is; as in tfjs, never a NaN. */
+function extremePlace(operator: 'argmax' | 'argmin'): Kernel {
+  const worst = operator === 'argmax' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  return call => {
+    const x = call.inputs.x!;
+    return call.aten(operator, comparable(call.aten, x, worst), oneAxis(call, x), false);
+  };
+}
+
+function comparable(aten: Aten, x: TorchTensor, nan: number): TorchTensor {
+  if (x.dtype === 'bool') return aten('to.dtype', x, scalarType('uint8'));
+  if (x.dtype !== 'float32') return x;
+  return aten('nan_to_num', x, nan, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
+}
+
+/** A running sum or product; `first` is what an exclusive one starts with. */
+const running =
+  (operator: string, first: number): Kernel =>
+  ({ inputs: { x }, attributes: { axis, exclusive, reverse }, aten }) => {
+    const ordered = reverse ? aten('flip', x!, [axis]) : x!;
+    const inclusive = aten(operator, ordered, axis);
+    const results = exclusive ? shifted(aten, inclusive, axis, first) : inclusive;
+    return reverse ? aten('flip', results, [axis]) : results;
+  };
+
+/** Every element one place further along `axis`, `first` in front. */
+function shifted(aten: Aten, x: TorchTensor, axis: number, first: number): TorchTensor {
+  const length = x.shape[axis]!;
+  if (length === 0) return x;
+  const front = aten('new_full', x, x.shape.with(axis, 1), first);
+  return aten('cat', [front, aten('narrow', x, axis, 0, length - 1)], axis);
+}
+
 export const reductionKernels: Kernels = {
   Sum: reduction('sum.dim_IntList'),
-  Mean: reduction('mean.dim'),
+  Mean: mean,
   Max: reduction('amax'),
   Min: reduction('amin'),
   Prod: oneAxisAtATime('prod.dim_int'),
   All: oneAxisAtATime('all.dim'),
   Any: oneAxisAtATime('any.dim'),
-  ArgMax: call => call.aten('argmax', call.inputs.x!, oneAxis(call, call.inputs.x!), false),
-  ArgMin: call => call.aten('argmin', call.inputs.x!, oneAxis(call, call.inputs.x!), false),
+  ArgMax: extremePlace('argmax'),
+  ArgMin: extremePlace('argmin'),
   Softmax: ({ inputs: { logits }, attributes: { dim }, aten }) => aten('_softmax', logits!, dim, false),
   LogSoftmax: ({ inputs: { logits }, attributes: { axis }, aten }) =>
     aten('_log_softmax', logits!, axis, false),
-  Cumsum: ({ inputs: { x }, attributes: { axis, exclusive, reverse }, aten }) => {
-    const ordered = reverse ? aten('flip', x!, [axis]) : x!;
-    const sums = aten('cumsum', ordered, axis);
-    const shifted = exclusive ? aten('sub.Tensor', sums, ordered) : sums;
-    return reverse ? aten('flip', shifted, [axis]) : shifted;
-  },
+  Cumsum: running('cumsum', 0),
+  Cumprod: running('cumprod', 1),
 };
