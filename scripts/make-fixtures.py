@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Makes test/fixtures/*.json with PyTorch in float64: python3 scripts/make-fixtures.py
+"""Makes test/fixtures/*.json with PyTorch in float64:
+
+    python3 scripts/make-fixtures.py && npx biome format --write test/fixtures
 
 Formulas are written naively, as in the papers, and differentiated by autograd: nothing here knows how padezoo does it.
 Inputs are rounded to float32 first, so that both sides start from the same numbers.
@@ -77,10 +79,10 @@ def pade_fixture():
 
 # --- one training step of LeNet: weights and images by a formula that the test computes as well ---
 
-def wave(count, amplitude, phase):
-    """amplitude·sin(phase + 0.9·i + 0.001·i²/count): smooth to write, rough enough that no two elements are equal."""
-    i = np.arange(count, dtype=np.float64)
-    return single(amplitude * np.sin(phase + 0.9 * i + 0.001 * i * i / count))
+def noise(count, amplitude, phase):
+    """Of [-amplitude, amplitude): the fraction of a large multiple of a sine, a formula that any language can write."""
+    i = np.arange(1, count + 1, dtype=np.float64)
+    return single(amplitude * (2 * np.mod(np.sin(12.9898 * i + 78.233 * phase) * 43758.5453, 1) - 1))
 
 
 # name, shape in tfjs's layout (HWIO, [in, out]), fan in
@@ -101,7 +103,7 @@ SAMPLE = 200  # elements kept of a tensor
 def lenet_parameters(activation):
     parameters = {}
     for index, (name, shape, fan_in) in enumerate(LAYERS):
-        values = wave(math.prod(shape), 1.5 / math.sqrt(fan_in), index).reshape(shape)
+        values = noise(math.prod(shape), 1.5 / math.sqrt(fan_in), index).reshape(shape)
         parameters[name] = torch.tensor(values, requires_grad=True)
     if activation == "pau":
         for site in range(1, 5):
@@ -136,7 +138,7 @@ OPTIMIZERS = {
 
 
 def lenet_step(activation):
-    images = torch.tensor(wave(BATCH * 32 * 32, 1.0, 0.5).reshape(BATCH, 32, 32, 1))
+    images = torch.tensor(noise(BATCH * 32 * 32, 1.0, 0.5).reshape(BATCH, 32, 32, 1))
     labels = torch.tensor([(3 * i) % 10 for i in range(BATCH)])
     parameters = lenet_parameters(activation)
     logits = lenet(parameters, images, activation)
@@ -178,11 +180,11 @@ VARIANTS = {
 def optimizer_fixture():
     record = {"shapes": SHAPES, "steps": STEPS, "results": {}}
     for name, make in VARIANTS.items():
-        variables = [torch.tensor(wave(math.prod(s), 1, i).reshape(s), requires_grad=True) for i, s in enumerate(SHAPES)]
+        variables = [torch.tensor(noise(math.prod(s), 1, i).reshape(s), requires_grad=True) for i, s in enumerate(SHAPES)]
         optimizer = make(variables)
         for step in range(STEPS):
             for i, variable in enumerate(variables):
-                variable.grad = torch.tensor(wave(variable.numel(), 0.5, 10 * step + i).reshape(variable.shape))
+                variable.grad = torch.tensor(noise(variable.numel(), 0.5, 10 * step + i).reshape(variable.shape))
             optimizer.step()
         record["results"][name] = [rounded(variable) for variable in variables]
     return record

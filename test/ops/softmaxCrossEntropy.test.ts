@@ -1,0 +1,53 @@
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import test from 'ava';
+import { ShapeError, softmaxCrossEntropy } from '../../src/index.js';
+import { within } from '../support/closeness.js';
+import { torchTest } from '../support/engine.js';
+
+const LOGITS = [
+  [1, -2, 0.5],
+  [100, 0, -100],
+  [0, 0, 0],
+  [-1000, 1000, 0],
+];
+const LABELS = [2, 0, 1, 1];
+
+/** The definition, row by row in float64: mean of log Σ exp(x - max) - (x_label - max), and (softmax - one hot) / n. */
+function byDefinition() {
+  let loss = 0;
+  const gradient: number[] = [];
+  LOGITS.forEach((row, i) => {
+    const top = Math.max(...row);
+    const sum = row.reduce((total, x) => total + Math.exp(x - top), 0);
+    loss += (Math.log(sum) - (row[LABELS[i]!]! - top)) / LOGITS.length;
+    row.forEach((x, k) => {
+      gradient.push((Math.exp(x - top) / sum - (k === LABELS[i] ? 1 : 0)) / LOGITS.length);
+    });
+  });
+  return { loss, gradient };
+}
+
+for (const [engineName, on] of [
+  ['torch', torchTest],
+  ['cpu', test.serial],
+] as const) {
+  on(`${engineName}: loss and gradient are the definition's, for large logits too`, async t => {
+    await tf.setBackend(engineName);
+    const { loss, gradient } = byDefinition();
+    const labels = tf.tensor1d(LABELS, 'int32');
+    const { value, grad } = tf.valueAndGrad((x: tf.Tensor) => softmaxCrossEntropy(x as tf.Tensor2D, labels))(
+      tf.tensor2d(LOGITS),
+    );
+    within(t, 'loss', value.dataSync(), [loss], { tolerance: 1e-6, scale: loss });
+    within(t, 'gradient', grad.dataSync(), gradient, { tolerance: 1e-6, scale: 1 });
+  });
+}
+
+test('labels that do not fit the logits are refused with both shapes', t => {
+  const logits = tf.zeros([2, 3]) as tf.Tensor2D;
+  t.throws(() => softmaxCrossEntropy(logits, tf.tensor1d([0, 1, 2], 'int32')), {
+    instanceOf: ShapeError,
+    message: /\[2, 3\] and \[3\]/,
+  });
+});
