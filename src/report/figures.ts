@@ -1,278 +1,279 @@
-/** The report's figures as SVG; their colours are the page's CSS variables, so they follow light and dark. */
+/** The figures of a run as a whole: accuracy and loss while it trained, and what every step weighs. */
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
-import { count, percent, stepName } from './format.js';
-import { escapeHtml, Html } from './html.js';
-import type { ActivationRecord, EpochRecord, StepRecord } from './record.js';
+import { declutter } from './declutter.js';
+import { compact, count, decimal, percent, shortStepName, stepName } from './format.js';
+import type { Html } from './html.js';
+import { accuracyInterval } from './interval.js';
+import type { EpochRecord, RunRecord, StepRecord } from './record.js';
+import { colour, svg, symbol } from './svg.js';
 
-const WIDTH = 420; // pixels; a page scales figures to their column
-const HEIGHT = 260;
-const SMALL_WIDTH = 280;
-const MARGIN = { top: 24, bottom: 34 };
-/** Told apart by dashes as well: colour is never the only cue. */
-const SERIES = [
-  'var(--series-1)',
-  'var(--series-2)',
-  'var(--series-3)',
-  'var(--series-4)',
-  'var(--series-5)',
-  'var(--series-6)',
-];
-const STYLE = {
-  background: 'none',
-  color: 'var(--text)',
-  fontSize: '13px',
-  fontFamily: 'inherit',
-  overflow: 'visible',
-};
+/** Pixels; about the width of a column, so that text keeps its size. */
+const WIDTH = 380;
+const HEIGHT = 270;
+const LABEL_HEIGHT = 15;
+/** Up to so many steps all of them are named in the figures; beyond, the unpruned, the best and the last. */
+const NAMED_STEPS = 6;
+/** Colours of the style sheet. */
+const [INK, ACCENT, OTHERS] = [0, 1, 2];
 
-const colour = (index: number) => SERIES[index % SERIES.length]!;
-
-function svg(label: string, options: Plot.PlotOptions): Html {
-  const { document } = parseHTML('<!doctype html><html><body></body></html>');
-  const figure = Plot.plot({
-    document: document as unknown as Document,
-    width: WIDTH,
-    height: HEIGHT,
-    marginTop: MARGIN.top,
-    marginBottom: MARGIN.bottom,
-    style: STYLE,
-    ...options,
-  });
-  figure.setAttribute('role', 'img');
-  figure.setAttribute('aria-label', escapeHtml(label));
-  for (const style of figure.querySelectorAll('style')) style.remove(); // the page has its own
-  return new Html(figure.outerHTML);
-}
+type Metric = (epoch: EpochRecord) => number;
 
 interface CurvePoint {
   readonly epoch: number;
   readonly value: number;
-  readonly step: number;
 }
 
-type Metric = (epoch: EpochRecord) => number;
+/** What a step looks like in every figure. */
+interface Look {
+  readonly index: number;
+  readonly step: StepRecord;
+  readonly named: boolean;
+  readonly colour: string;
+  readonly weight: 'bold' | 'normal';
+}
 
-/** A metric per epoch: test solid, training dotted, one colour a step, each line named at its end. */
-function curves(
-  steps: readonly StepRecord[],
-  label: string,
-  test: Metric,
-  train: Metric,
-  axis: Plot.ScaleOptions,
-): Html {
-  const points = (metric: Metric): CurvePoint[] =>
-    steps.flatMap((record, step) =>
-      record.epochs.map(epoch => ({ epoch: epoch.epoch, value: metric(epoch), step })).filter(finite),
-    );
-  const lines = (data: CurvePoint[], options: Plot.LineOptions) =>
-    steps.map((_, step) =>
-      Plot.line(
-        data.filter(point => point.step === step),
-        { x: 'epoch', y: 'value', stroke: colour(step), ...options },
-      ),
-    );
-  const tested = points(test);
-  const values = [...tested, ...points(train)].map(({ value }) => value);
-  const [low, high] = values.length > 0 ? [Math.min(...values), Math.max(...values)] : [0, 1];
-  const domain: [number, number] = high > low ? [low, high] : [low - 1, high + 1];
-  const ends = spread(
-    steps.flatMap((_, step) => tested.filter(point => point.step === step).slice(-1)),
-    (HEIGHT - MARGIN.top - MARGIN.bottom) / (domain[1] - domain[0]),
+/** The unpruned network is drawn in ink, the published one in the accent, the others in what is left. */
+function looks({ steps, best }: RunRecord): Look[] {
+  const all = steps.length <= NAMED_STEPS;
+  const others = steps.map((_, index) => index).filter(index => index > 0 && index !== best);
+  const hue = (index: number) =>
+    index === 0 ? INK : index === best ? ACCENT : (best ? OTHERS : ACCENT) + others.indexOf(index);
+  return steps.map((step, index) => {
+    const last = index === steps.length - 1;
+    const named = all || index === 0 || index === best || last;
+    const series = !all && last && index !== best ? OTHERS : hue(index);
+    return {
+      index,
+      step,
+      named,
+      colour: named ? colour(series) : 'var(--faint)',
+      weight: index === best ? 'bold' : 'normal',
+    };
+  });
+}
+
+/** A metric per epoch: test solid, training dotted, one colour and symbol a step, each line named at its end. */
+function curves(record: RunRecord, label: string, test: Metric, train: Metric): Html {
+  const margin = { top: 10, right: 98, bottom: 40, left: 36 };
+  const lines = looks(record).map(look => ({
+    ...look,
+    test: curve(look.step, test),
+    train: curve(look.step, train),
+  }));
+  const all = lines.flatMap(line => [...line.test, ...line.train]);
+  const x = extent(
+    all.map(point => point.epoch),
+    0,
+  );
+  const y = extent(
+    all.map(point => point.value),
+    0.03,
+  );
+  const pixelX = (x[1] - x[0]) / (WIDTH - margin.left - margin.right);
+  const pixelY = (y[1] - y[0]) / (HEIGHT - margin.top - margin.bottom);
+  const ends = lines
+    .filter(line => line.named && line.test.length > 0)
+    .map(line => ({ ...line, end: line.test.at(-1)! }))
+    .sort((a, b) => a.end.value - b.end.value);
+  const places = declutter(
+    ends.map(({ end }) => end.value),
+    LABEL_HEIGHT * pixelY,
   );
   return svg(label, {
-    marginRight: 92,
-    marginLeft: 44,
-    x: {
-      label: 'epoch',
-      ticks: wholeTicks(Math.max(1, ...tested.map(point => point.epoch))),
-      tickFormat: 'd',
-    },
-    y: { grid: true, ticks: 5, domain, ...axis },
+    width: WIDTH,
+    height: HEIGHT,
+    marginTop: margin.top,
+    marginRight: margin.right,
+    marginBottom: margin.bottom,
+    marginLeft: margin.left,
+    x: { ...AXIS, label: 'epoch', domain: x, ticks: wholeTicks(x[1]), tickFormat: 'd' },
+    y: { ...AXIS, label: null, domain: y, grid: true, ticks: 5 },
     marks: [
-      ...lines(points(train), { strokeDasharray: '2 3', strokeWidth: 1.2, strokeOpacity: 0.8 }),
-      ...lines(tested, { strokeWidth: 2 }),
-      ...steps.map((_, step) =>
-        Plot.dot(tested.filter(point => point.step === step).slice(-1), {
-          x: 'epoch',
-          y: 'value',
-          fill: colour(step),
-          r: 3,
-        }),
+      ...lines.map(line =>
+        Plot.line(line.train, { ...AT, stroke: line.colour, strokeDasharray: '1.5 3', strokeWidth: 1.5 }),
       ),
-      ...ends.map(({ point, nudge }) =>
-        Plot.text([point], {
-          x: 'epoch',
-          y: 'value',
-          text: () => stepName(steps[point.step]!.percent),
-          fill: colour(point.step),
+      ...lines.map(line => Plot.line(line.test, { ...AT, stroke: line.colour, strokeWidth: 1.8 })),
+      ...lines
+        .filter(line => line.train.length === 1)
+        .map(line => Plot.dot(line.train, { ...AT, stroke: line.colour, symbol: symbol(line.index), r: 4 })),
+      ...ends.flatMap((line, i) => [
+        Plot.link([line.end], {
+          x1: line.end.epoch,
+          x2: x[1] + 14 * pixelX,
+          y1: line.end.value,
+          y2: places[i]!,
+          stroke: line.colour,
+          strokeWidth: 0.8,
+        }),
+        Plot.dot([line.end], { ...AT, fill: line.colour, symbol: symbol(line.index), r: 3.5 }),
+        Plot.text([line.step], {
+          x: x[1] + 17 * pixelX,
+          y: places[i]!,
+          text: [stepName(line.step.percent)],
+          fill: line.colour,
+          fontWeight: line.weight,
           textAnchor: 'start',
-          dx: 8,
-          dy: nudge,
         }),
-      ),
+      ]),
     ],
   });
 }
 
-const finite = ({ value }: CurvePoint) => Number.isFinite(value);
+const AT = { x: 'epoch', y: 'value' };
+const AXIS = { labelAnchor: 'center', labelArrow: 'none', tickSize: 0, tickPadding: 6 } as const;
+
+function curve({ epochs }: StepRecord, metric: Metric): CurvePoint[] {
+  return epochs
+    .map(record => ({ epoch: record.epoch, value: metric(record) }))
+    .filter(({ epoch, value }) => Number.isFinite(epoch + value));
+}
+
+/** From the least to the greatest, with a share of air at both ends; never empty. */
+function extent(values: readonly number[], air: number): [number, number] {
+  const low = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const high = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  if (low > high) return [0, 1];
+  const pad = high > low ? (high - low) * air : 0.5;
+  return [low - pad, high + pad];
+}
 
 function wholeTicks(last: number): number[] {
-  const every = Math.max(1, Math.ceil(last / 5));
-  const ticks = Array.from({ length: Math.floor(last / every) }, (_, i) => (i + 1) * every);
-  return ticks[0] === 1 ? ticks : [1, ...ticks];
+  const every = [1, 2, 3, 5, 10, 20, 50, 100, 200, 500].find(step => last / step <= 6) ?? last / 5;
+  return Array.from({ length: Math.floor(last / every) }, (_, i) => (i + 1) * every);
 }
 
-/** Labels of lines that end close together, moved apart by so many pixels down. */
-function spread(
-  points: readonly CurvePoint[],
-  pixelsPerUnit: number,
-): { point: CurvePoint; nudge: number }[] {
-  const LINE_HEIGHT = 14;
-  const sorted = [...points].sort((a, b) => b.value - a.value);
-  const wanted = sorted.map(({ value }) => -value * pixelsPerUnit);
-  const placed: number[] = [];
-  for (const y of wanted) placed.push(Math.max(y, (placed.at(-1) ?? Number.NEGATIVE_INFINITY) + LINE_HEIGHT));
-  // Moving all up by half of what the last one was pushed down keeps the labels beside their lines.
-  const shift = placed.length > 0 ? (placed.at(-1)! - wanted.at(-1)!) / 2 : 0;
-  return sorted.map((point, i) => ({ point, nudge: placed[i]! - wanted[i]! - shift }));
-}
-
-export function accuracyCurves(steps: readonly StepRecord[]): Html {
+export function accuracyCurves(record: RunRecord): Html {
+  const ends = record.steps.map(step => `${stepName(step.percent)} ends at ${percent(step.testAccuracy)}`);
   return curves(
-    steps,
-    `Accuracy per epoch: ${steps.map(step => `${stepName(step.percent)} ends at ${percent(step.testAccuracy)}`).join(', ')}`,
+    record,
+    `Accuracy per epoch on test and training images: ${ends.join(', ')}`,
     epoch => epoch.testAccuracy * 100,
     epoch => epoch.trainAccuracy * 100,
-    { label: 'accuracy, %' },
   );
 }
 
-export function lossCurves(steps: readonly StepRecord[]): Html {
+export function lossCurves(record: RunRecord): Html {
+  const ends = record.steps.map(step => `${stepName(step.percent)} ends at ${decimal(step.testLoss)}`);
   return curves(
-    steps,
-    'Cross-entropy per epoch, test and training',
+    record,
+    `Cross-entropy per epoch on test and training images: ${ends.join(', ')}`,
     epoch => epoch.testLoss,
     epoch => epoch.trainLoss,
-    { label: 'cross-entropy, nats' },
   );
 }
 
 /** A bar per step, with its number and its share of the unpruned network. */
-export function sizeBars(
-  steps: readonly StepRecord[],
-  label: string,
-  size: (step: StepRecord) => number,
-): Html {
-  const whole = size(steps[0]!) || 1;
-  const rows = steps.map((step, index) => ({ name: stepName(step.percent), value: size(step), index }));
-  return svg(`${label} per step: ${rows.map(row => `${row.name} ${count(row.value)}`).join(', ')}`, {
-    height: 16 + 36 * rows.length,
-    marginTop: 4,
-    marginBottom: 8,
-    marginLeft: 88,
-    marginRight: 116,
-    x: { axis: null, domain: [0, Math.max(...rows.map(row => row.value), 1)] },
-    y: { label: null, domain: rows.map(row => row.name), tickSize: 0 },
-    marks: [
-      ...rows.map(row =>
-        Plot.barX([row], { x: 'value', y: 'name', fill: colour(row.index), insetTop: 4, insetBottom: 4 }),
-      ),
-      Plot.text(rows, {
-        x: 'value',
-        y: 'name',
-        text: row => `${count(row.value)} (${Math.round((row.value / whole) * 100)} %)`,
+export function sizeBars(record: RunRecord, what: string, size: (step: StepRecord) => number): Html {
+  const rows = looks(record).map(look => ({
+    ...look,
+    name: stepName(look.step.percent),
+    value: size(look.step),
+  }));
+  const whole = rows[0]!.value;
+  const number = ({ value, index }: { value: number; index: number }) =>
+    index === 0 ? count(value) : `${count(value)} (${percent(value / whole)})`;
+  const longest = Math.max(...rows.map(row => number(row).length));
+  const most = Math.max(1, ...rows.map(row => row.value));
+  return svg(`${what} per step: ${rows.map(row => `${row.name} ${count(row.value)}`).join(', ')}`, {
+    width: WIDTH,
+    height: 30 * rows.length + 4,
+    marginTop: 2,
+    marginBottom: 2,
+    marginLeft: 92,
+    marginRight: 12 + 7 * longest,
+    x: { axis: null, domain: [0, most] },
+    y: { axis: null, domain: rows.map(row => row.index), padding: 0.32 },
+    marks: rows.flatMap(row => [
+      Plot.text([row], {
+        x: 0,
+        y: 'index',
+        text: 'name',
         fill: 'var(--text)',
+        fontWeight: row.weight,
+        textAnchor: 'end',
+        dx: -8,
+      }),
+      Plot.barX([row], { x: 'value', y: 'index', fill: row.colour }),
+      Plot.text([row], {
+        x: 'value',
+        y: 'index',
+        text: [number(row)],
+        fill: 'var(--text)',
+        fontWeight: row.weight,
         textAnchor: 'start',
         dx: 6,
       }),
-    ],
+    ]),
   });
 }
 
-export function accuracyAgainstSize(steps: readonly StepRecord[]): Html {
-  const points = steps
-    .map((step, index) => ({
-      x: step.parameters,
-      y: step.testAccuracy * 100,
-      name: stepName(step.percent),
-      index,
-    }))
-    .filter(point => Number.isFinite(point.y));
-  return svg(
-    `Test accuracy against parameters: ${points.map(p => `${p.name} ${p.y.toFixed(1)} % at ${count(p.x)}`).join(', ')}`,
-    {
-      marginLeft: 46,
-      marginRight: 30,
-      insetTop: 16,
-      insetLeft: 40,
-      insetRight: 40,
-      x: {
-        label: 'parameters',
-        ticks: 4,
-        tickFormat: (value: number) => (value >= 1000 ? `${value / 1000}k` : `${value}`),
-      },
-      y: { label: 'test accuracy, %', grid: true, ticks: 5 },
-      marks: [
-        Plot.line(points, { x: 'x', y: 'y', stroke: 'var(--muted)', strokeDasharray: '3 3' }),
-        ...points.map(point => Plot.dot([point], { x: 'x', y: 'y', fill: colour(point.index), r: 5 })),
-        Plot.text(points, { x: 'x', y: 'y', text: 'name', fill: 'var(--text)', dy: -12 }),
-      ],
-    },
+/** Test accuracy against parameters, with the interval that so few test images leave open. */
+export function accuracyAgainstSize(record: RunRecord): Html {
+  const networks = looks(record)
+    .map(look => {
+      const { parameters, testAccuracy, percent: pruned } = look.step;
+      const [low, high] = accuracyInterval(testAccuracy, record.dataset.test);
+      const value = testAccuracy * 100;
+      return { ...look, name: shortStepName(pruned), parameters, value, low: low * 100, high: high * 100 };
+    })
+    .filter(network => Number.isFinite(network.value + network.parameters));
+  const spoken = networks.map(
+    ({ name, value, parameters }) => `${name} ${value.toFixed(1)} % at ${count(parameters)}`,
   );
-}
-
-/** The learned curve over the histogram of its inputs; what it started as is dashed, noise is a band. */
-export function activationFigure({ layer, kind, learned, initial, band, inputs }: ActivationRecord): Html {
-  const curve = points(learned);
-  const start = points(initial);
-  const values = [...curve, ...start].map(({ y }) => y);
-  const low = Math.min(0, ...values);
-  const high = Math.max(1e-6, ...values);
-  const peak = Math.max(1, ...inputs.counts);
-  const width = (inputs.max - inputs.min) / Math.max(1, inputs.counts.length);
-  const bars = inputs.counts.map((amount, i) => ({
-    x1: inputs.min + i * width,
-    x2: inputs.min + (i + 1) * width,
-    y2: low + ((high - low) * 0.9 * amount) / peak,
-  }));
-  const ribbon = (band ?? [])
-    .map((half, i) => ({ ...curve[i]!, half }))
-    .filter(({ half, y }) => Number.isFinite(half + y));
-  return svg(
-    `Activation ${layer} (${kind}): the learned curve over inputs from ${inputs.min.toFixed(2)} to ${inputs.max.toFixed(2)}`,
-    {
-      width: SMALL_WIDTH,
-      height: 200,
-      marginLeft: 36,
-      marginBottom: 30,
-      marginTop: 12,
-      x: { label: null, ticks: 5, domain: [inputs.min, inputs.max] },
-      y: { label: null, ticks: 4, domain: [low, high], nice: true },
-      marks: [
-        Plot.rect(bars, { x1: 'x1', x2: 'x2', y1: low, y2: 'y2', fill: 'var(--histogram)' }),
-        Plot.ruleY([0], { stroke: 'var(--line)' }),
-        Plot.ruleX(inputs.min < 0 && inputs.max > 0 ? [0] : [], { stroke: 'var(--line)' }),
-        Plot.areaY(ribbon, {
-          x: 'x',
-          y1: d => d.y - d.half,
-          y2: d => d.y + d.half,
-          fill: 'var(--series-1)',
-          fillOpacity: 0.25,
-        }),
-        Plot.line(start, {
-          x: 'x',
-          y: 'y',
-          stroke: 'var(--muted)',
-          strokeDasharray: '4 3',
-          strokeWidth: 1.5,
-        }),
-        Plot.line(curve, { x: 'x', y: 'y', stroke: 'var(--series-1)', strokeWidth: 2.2 }),
-      ],
+  const at = { x: 'parameters', y: 'value' };
+  return svg(`Test accuracy against parameters: ${spoken.join(', ')}`, {
+    width: WIDTH,
+    height: HEIGHT,
+    marginTop: 14,
+    marginRight: 12,
+    marginBottom: 40,
+    marginLeft: 36,
+    x: {
+      ...AXIS,
+      label: 'parameters',
+      domain: extent(
+        networks.map(network => network.parameters),
+        0.14,
+      ),
+      ticks: 4,
+      tickFormat: compact,
     },
-  );
-}
-
-function points(samples: readonly (readonly [number, number])[]): { x: number; y: number }[] {
-  return samples.map(([x, y]) => ({ x, y })).filter(({ y }) => Number.isFinite(y));
+    y: {
+      ...AXIS,
+      label: null,
+      domain: extent(
+        networks.flatMap(({ low, high }) => [low, high]),
+        0.1,
+      ),
+      grid: true,
+      ticks: 5,
+    },
+    marks: [
+      Plot.line(networks, { ...at, stroke: 'var(--faint)', strokeDasharray: '4 3' }),
+      ...networks.flatMap(network => [
+        Plot.ruleX([network], {
+          x: 'parameters',
+          y1: 'low',
+          y2: 'high',
+          stroke: network.colour,
+          strokeWidth: 1.2,
+        }),
+        Plot.dot([network], { ...at, fill: network.colour, symbol: symbol(network.index), r: 5 }),
+      ]),
+      ...networks
+        .filter(({ named }) => named)
+        .map(network =>
+          Plot.text([network], {
+            x: 'parameters',
+            y: 'high',
+            text: 'name',
+            fill: network.colour,
+            fontWeight: network.weight,
+            stroke: 'var(--panel)',
+            strokeWidth: 4,
+            dy: -9,
+          }),
+        ),
+    ],
+  });
 }

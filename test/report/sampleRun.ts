@@ -1,6 +1,8 @@
 /** A run record as the quickstart makes it, from formulas: LeNet with PAU at 0, 10, 20 and 30 %. */
+import { evaluateRational, type Rational } from '../../src/activations/rational.js';
 import type { ActivationRecord, EpochRecord, RunRecord, StepRecord } from '../../src/report/record.js';
 
+/** percent, parameters, MACs, filters of the three convolutions */
 const SIZES = [
   [0, 61_746, 416_520, 6, 16, 120],
   [10, 53_075, 393_012, 6, 15, 108],
@@ -8,32 +10,52 @@ const SIZES = [
   [30, 34_956, 281_096, 5, 12, 84],
 ] as const;
 
+/** A leaky ReLU as the authors fitted it. */
+const INITIAL: Rational = {
+  form: 'sum-of-absolutes',
+  q: 1,
+  numerator: [0.02979246, 0.61837738, 2.32335207, 3.0520266, 1.48548002, 0.25103717],
+  denominator: [1.14201226, 4.39322834, 0.8715445, 0.34720652],
+};
+
+/** Waves that never repeat in step: what chance looks like, the same in every run. */
+const chance = (seed: number) => Math.sin(seed * 12.9898) * Math.cos(seed * 78.233);
+
 function epochs(step: number): EpochRecord[] {
   return Array.from({ length: 12 }, (_, i) => ({
     epoch: i + 1,
-    trainLoss: 1.4 / (i + 1) + 0.01 * step,
-    trainAccuracy: 0.95 - 0.4 / (i + 1),
-    testLoss: 1.2 / (i + 1) + 0.3,
-    testAccuracy: 0.86 - 0.3 / (i + 1) - 0.002 * step,
-    learningRate: 0.002,
+    trainLoss: 0.24 + 0.93 * Math.exp(-i / 2.1) + 0.014 * step,
+    trainAccuracy: 0.915 - 0.34 * Math.exp(-i / 1.9) - 0.006 * step,
+    testLoss: 0.39 + 0.34 * Math.exp(-i / 2.2) + 0.015 * step + 0.008 * chance(3 * i + step),
+    testAccuracy: 0.865 - 0.14 * Math.exp(-i / 2.4) - 0.004 * step + 0.005 * chance(5 * i + step),
+    learningRate: 0.002 * 0.5 * (1 + Math.cos((Math.PI * i) / 12)),
     seconds: 0.7,
   }));
 }
 
-export function activation(layer: string): ActivationRecord {
-  const xs = Array.from({ length: 41 }, (_, i) => -4 + 0.2 * i);
+/** @param depth moves the learned curve away from the initial one, and widens what the layer sees */
+export function activation(layer: string, depth = 1): ActivationRecord {
+  const [min, max] = [-2.5 * depth - 1, 3 * depth + 1];
+  const learned: Rational = {
+    ...INITIAL,
+    numerator: INITIAL.numerator.map((a, i) => a * (1 + 0.16 * Math.cos(i + depth))),
+    denominator: INITIAL.denominator.map((b, i) => b * (1 - 0.3 * Math.sin(i + 2 * depth))),
+  };
+  const sampled = (rational: Rational) =>
+    Array.from({ length: 161 }, (_, i) => min + ((max - min) * i) / 160).map(
+      x => [x, evaluateRational(rational, x)] as const,
+    );
+  const counts = Array.from({ length: 60 }, (_, i) => {
+    const z = (i - 26 - depth) / 8;
+    return Math.round(9000 * Math.exp((-z * z) / 2) * (1 + 0.1 * chance(i + depth)));
+  });
   return {
     layer,
     kind: 'pau [5/4]',
-    learned: xs.map(x => [x, x > 0 ? 1.1 * x : 0.05 * x] as const),
-    initial: xs.map(x => [x, x > 0 ? x : 0.01 * x] as const),
-    inputs: { min: -4, max: 4, counts: xs.map(x => Math.round(1000 * Math.exp(-x * x))) },
-    rational: {
-      form: 'absolute-sum',
-      q: 1,
-      numerator: [0.0336, 0.505, 1.6513, 2.0045, 0.9279, 0.1515],
-      denominator: [0, 3.9693, 0, 0.3001],
-    },
+    learned: sampled(learned),
+    initial: sampled(INITIAL),
+    inputs: { min, max, counts },
+    rational: learned,
   };
 }
 
@@ -54,8 +76,8 @@ function step(
     epochs: history,
     testAccuracy: history.at(-1)!.testAccuracy,
     testLoss: history.at(-1)!.testLoss,
-    seconds: 9.4,
-    activations: ['act1', 'act2', 'act3', 'act4'].map(activation),
+    seconds: 9.4 - index,
+    activations: [1, 2, 3, 4].map(depth => activation(`act${depth}`, depth + index / 4)),
     checkpoint: percent === 0 ? 'unpruned' : `step-${percent}`,
   };
 }
@@ -66,7 +88,13 @@ export const sampleRun: RunRecord = {
   engine: 'torch 2.13.0, CPU, 2 threads',
   architecture: 'lenet',
   dataset: { name: 'fashion-mnist', source: 'embedded subset', train: 6000, test: 1000 },
-  recipe: { epochs: 12, batchSize: 128, optimizer: { name: 'adam', learningRate: 0.002 } },
+  recipe: {
+    epochs: 12,
+    batchSize: 128,
+    schedule: 'cosine',
+    optimizer: { name: 'adam', learningRate: 0.002, betas: [0.9, 0.999] },
+    weightDecay: null,
+  },
   seed: 1,
   steps: SIZES.map(step),
   best: 2,
