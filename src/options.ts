@@ -14,17 +14,33 @@ export function checkOptions<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const result = schema.safeParse(options);
   if (result.success) return result.data;
-  const problems = result.error.issues.map(issue => {
-    if (issue.code === 'unrecognized_keys' && schema instanceof z.ZodObject)
-      return `no option ${issue.keys.join(', ')}, expected one of ${Object.keys(schema.shape).join(', ')}`;
-    if (issue.path.length === 0) return issue.message;
+  const problems = result.error.issues.flatMap(specific).map(issue => {
+    const path = issue.path.join('.');
+    if (issue.code === 'unrecognized_keys') {
+      if (path) return `${path}: no option ${issue.keys.join(', ')}`;
+      const known =
+        schema instanceof z.ZodObject ? `, expected one of ${Object.keys(schema.shape).join(', ')}` : '';
+      return `no option ${issue.keys.join(', ')}${known}`;
+    }
+    if (!path) return issue.message;
     const given = issue.path.reduce<unknown>(
       (value, key) => (value as Record<PropertyKey, unknown>)?.[key],
       options,
     );
-    return `${issue.path.join('.')}: ${issue.message}, got ${shown(given)}`;
+    return `${path}: ${issue.message}, got ${shown(given)}`;
   });
   throw new OptionsError(`${where}: ${problems.join('; ')}`, { cause: result.error });
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Of a union only 'Invalid input' is said; what the user meant is the alternative that fits deepest. */
+function specific(issue: Issue): Issue[] {
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [issue];
+  const depth = (issues: readonly Issue[]) => Math.max(...issues.map(({ path }) => path.length));
+  const alternatives = issue.errors.map(errors => errors.flatMap(specific));
+  const nearest = alternatives.reduce((a, b) => (depth(b) > depth(a) ? b : a));
+  return nearest.map(inner => ({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
 const MAX_SHOWN = 60; // characters; an error is read by people
