@@ -28,7 +28,7 @@ torchTest('200 training steps leave no tensor and no native tensor behind', t =>
       );
       optimizer.apply(
         optimizer.variables.map(({ name }) => grads[name]!),
-        0.002,
+        tf.scalar(0.002),
       );
       return value.dataSync()[0]!;
     });
@@ -60,7 +60,7 @@ torchTest('200 steps do not make the process larger', async t => {
       const [images, labels] = [tf.ones([32, 32, 32, 1]), tf.zeros([32], 'int32')];
       const loss = () => softmaxCrossEntropy(model.apply(images, { training: true }), labels);
       const { grads } = tf.variableGrads(loss, [...optimizer.variables]);
-      optimizer.apply(optimizer.variables.map(({ name }) => grads[name]), 0.002);
+      optimizer.apply(optimizer.variables.map(({ name }) => grads[name]), tf.scalar(0.002));
     });
     for (let i = 0; i < 100; i++) step();
     const before = process.memoryUsage.rss();
@@ -127,20 +127,21 @@ torchTest("a convolution's input gradient is computed when it is read, and never
     tf.conv2d(input as tf.Tensor4D, weights as tf.Tensor4D, 1, 'valid'),
   );
 
+  const learningRate = tf.scalar(1);
   // In native tensors, because bytes are counted over all threads. A gradient that waits holds two: its operands.
   const before = engine.memory().tensors;
   const [read, unread] = [gradients([x, filter], dy), gradients([x, filter], dy)];
   t.is(engine.memory().tensors, before + 2 * (1 + 2), 'two filter gradients, and the operands of what waits');
   // The filter changes in place meanwhile; the gradient is still that of the filter as it was.
   sgdStep(
-    { variables: [filter], gradients: [read[1]!], learningRates: [1], weightDecays: [0] },
+    { variables: [filter], gradients: [read[1]!], learningRate, rateFactors: [1], weightDecays: [0] },
     { momentum: 0, nesterov: false, velocities: [] },
   );
   within(t, 'dx', read[0]!.dataSync(), expected, { tolerance: 1e-6, scale: 10 });
   t.is(engine.memory().tensors, before + (1 + 1) + (1 + 2), 'one was computed, the other still waits');
   tf.dispose([...read, ...unread]);
   t.is(engine.memory().tensors, before);
-  tf.dispose([x, filter, dy]);
+  tf.dispose([x, filter, dy, learningRate]);
 });
 
 torchTest('values survive a round trip through the engine in every dtype', t => {

@@ -17,6 +17,8 @@ export interface Call {
   readonly list: readonly TorchTensor[];
   readonly attributes: Attributes;
   readonly aten: Aten;
+  /** Keeps an equal tensor with another memory layout in place of an input, so that the next call finds it so. */
+  relay(input: string, copy: (aten: Aten, tensor: TorchTensor) => TorchTensor): TorchTensor;
 }
 
 export type Kernel = (call: Call) => KernelResult | readonly KernelResult[];
@@ -47,7 +49,13 @@ function configOf(kernelName: string, kernel: Kernel): KernelConfig {
           tensors[name] = torch.tensorOf(info);
           list.push(tensors[name]);
         }
-        const results = kernel({ inputs: tensors, list, attributes: attrs ?? {}, aten });
+        const results = kernel({
+          inputs: tensors,
+          list,
+          attributes: attrs ?? {},
+          aten,
+          relay: (name, copy) => torch.relay((inputs as Record<string, TensorInfo>)[name]!, copy),
+        });
         isList = Array.isArray(results);
         return results;
       });
