@@ -29,6 +29,9 @@ void checkLists(TensorList variables, size_t gradients, size_t factors, size_t d
                 "variables must be dense float32");
 }
 
+/// Whether there is a loss that is not a number: then the gradients are of no use, and nothing is changed.
+bool isLost(const c10::optional<Tensor>& loss) { return loss && !std::isfinite(loss->item<double>()); }
+
 /// The moments are walked together with their variable, in the order of its memory.
 void checkMoment(const Tensor& variable, const Tensor& moment) {
   TORCH_CHECK(moment.sizes() == variable.sizes() && moment.strides() == variable.strides() &&
@@ -41,8 +44,10 @@ constexpr int64_t kGrain = 16384;  // elements a thread takes at least
 
 /// Stochastic gradient descent as PyTorch defines it: g += decay·p; v = momentum·v + g; p -= rate·(nesterov ? g + momentum·v : v).
 void sgd(TensorList variables, TensorList gradients, TensorList velocities, const Tensor& learningRate,
-         at::ArrayRef<double> factors, at::ArrayRef<double> decays, double momentum, bool nesterov) {
+         at::ArrayRef<double> factors, at::ArrayRef<double> decays, double momentum, bool nesterov,
+         const c10::optional<Tensor>& loss) {
   checkLists(variables, gradients.size(), factors.size(), decays.size());
+  if (isLost(loss)) return;
   const double base = learningRate.item<double>();
   for (size_t i = 0; i < variables.size(); i++) {
     const Tensor gradient = withLayoutOf(variables[i], gradients[i]);
@@ -67,10 +72,11 @@ void sgd(TensorList variables, TensorList gradients, TensorList velocities, cons
 /// Adam (Kingma & Ba 2015, Algorithm 1), which counts its step; `decoupled` makes the weight decay AdamW's (Loshchilov & Hutter 2019).
 void adam(TensorList variables, TensorList gradients, TensorList firstMoments, TensorList secondMoments,
           const Tensor& stepCount, const Tensor& learningRate, at::ArrayRef<double> factors, at::ArrayRef<double> decays,
-          double beta1, double beta2, double epsilon, bool decoupled) {
+          double beta1, double beta2, double epsilon, bool decoupled, const c10::optional<Tensor>& loss) {
   checkLists(variables, gradients.size(), factors.size(), decays.size());
   TORCH_CHECK(stepCount.scalar_type() == at::kInt && stepCount.numel() == 1, "the step count must be one int32, got ",
               stepCount.scalar_type(), " ", stepCount.sizes());
+  if (isLost(loss)) return;
   const int32_t step = ++*stepCount.data_ptr<int32_t>();
   const double base = learningRate.item<double>();
   const double correction1 = 1 - std::pow(beta1, static_cast<double>(step));
@@ -102,11 +108,12 @@ void adam(TensorList variables, TensorList gradients, TensorList firstMoments, T
 TORCH_LIBRARY_FRAGMENT(padezoo, library) {
   library.def(
       "sgd_(Tensor(a!)[] variables, Tensor[] gradients, Tensor(b!)[] velocities, Tensor learning_rate,"
-      " float[] rate_factors, float[] weight_decays, float momentum, bool nesterov) -> ()");
+      " float[] rate_factors, float[] weight_decays, float momentum, bool nesterov, Tensor? loss)"
+      " -> ()");
   library.def(
       "adam_(Tensor(a!)[] variables, Tensor[] gradients, Tensor(b!)[] first_moments, Tensor(c!)[] second_moments,"
       " Tensor(d!) step, Tensor learning_rate, float[] rate_factors, float[] weight_decays, float beta1, float beta2,"
-      " float epsilon, bool decoupled) -> ()");
+      " float epsilon, bool decoupled, Tensor? loss) -> ()");
 }
 
 TORCH_LIBRARY_IMPL(padezoo, CPU, library) {

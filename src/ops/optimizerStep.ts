@@ -11,6 +11,8 @@ export interface Updates {
   /** On the learning rate. */
   readonly rateFactors: readonly number[];
   readonly weightDecays: readonly number[];
+  /** Nothing is changed where it is NaN or infinite. */
+  readonly loss?: tf.Scalar | undefined;
 }
 
 export interface SgdStep {
@@ -22,9 +24,9 @@ export interface SgdStep {
 
 /** v = momentum·v + g; p -= rate·v (PyTorch's SGD; with `nesterov` p -= rate·(g + momentum·v)); decay is added to g. */
 export function sgdStep(updates: Updates, { momentum, nesterov, velocities }: SgdStep): void {
-  const { variables, gradients, learningRate, rateFactors, weightDecays } = updates;
-  const lists = { variables, gradients, velocities, learningRate: [learningRate] };
-  if (runInPlace('SgdStep', lists, { rateFactors, weightDecays, momentum, nesterov })) return;
+  const { variables, gradients, learningRate, rateFactors, weightDecays, loss } = updates;
+  const lists = { variables, gradients, velocities, ...numbersOf(updates) };
+  if (runInPlace('SgdStep', lists, { rateFactors, weightDecays, momentum, nesterov }) || isLost(loss)) return;
   variables.forEach((variable, i) => {
     tf.tidy(() => {
       let step = tf.add(gradients[i]!, tf.mul(variable, weightDecays[i]!));
@@ -52,7 +54,7 @@ export interface AdamStep {
 
 /** Adam (Kingma & Ba, ICLR 2015, Algorithm 1), with PyTorch's place for epsilon. */
 export function adamStep(updates: Updates, options: AdamStep): void {
-  const { variables, gradients, learningRate, rateFactors, weightDecays } = updates;
+  const { variables, gradients, learningRate, rateFactors, weightDecays, loss } = updates;
   const { firstMoments, secondMoments, step, ...numbers } = options;
   const lists = {
     variables,
@@ -60,9 +62,9 @@ export function adamStep(updates: Updates, options: AdamStep): void {
     firstMoments,
     secondMoments,
     step: [step],
-    learningRate: [learningRate],
+    ...numbersOf(updates),
   };
-  if (runInPlace('AdamStep', lists, { rateFactors, weightDecays, ...numbers })) return;
+  if (runInPlace('AdamStep', lists, { rateFactors, weightDecays, ...numbers }) || isLost(loss)) return;
   const { beta1, beta2, epsilon, decoupled } = numbers;
   tf.tidy(() => step.assign(tf.add(step, tf.scalar(1, 'int32'))));
   const count = step.dataSync()[0]!; // in float32 1 - beta2^count would lose four digits
@@ -85,8 +87,17 @@ export function adamStep(updates: Updates, options: AdamStep): void {
   });
 }
 
+/** The single numbers of an update, as lists of one or none. */
+function numbersOf({ learningRate, loss }: Updates) {
+  return { learningRate: [learningRate], loss: loss ? [loss] : [] };
+}
+
+function isLost(loss: tf.Scalar | undefined): boolean {
+  return loss !== undefined && !Number.isFinite(loss.dataSync()[0]);
+}
+
 /** The lists of tensors that a kernel does not change. */
-const READ_ONLY: ReadonlySet<string> = new Set(['gradients', 'learningRate']);
+const READ_ONLY: ReadonlySet<string> = new Set(['gradients', 'learningRate', 'loss']);
 
 /** Runs the engine's own kernel, if it has one; it changes the tensors' memory. */
 function runInPlace(

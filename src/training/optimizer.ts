@@ -30,14 +30,18 @@ export class Optimizer {
     this.#moments = Array.from({ length: sets }, () => this.variables.map(zerosLike));
   }
 
-  /** Changes every variable once; `gradients` are in the order of `variables`, and borrowed, as is the rate. */
-  apply(gradients: readonly tf.Tensor[], learningRate: tf.Scalar): void {
+  /**
+   * Changes every variable once, or none where `loss` is not finite. `gradients` are in the order of `variables`; all
+   * tensors are borrowed.
+   */
+  apply(gradients: readonly tf.Tensor[], learningRate: tf.Scalar, loss?: tf.Scalar): void {
     const { optimizer, clipNorm } = this.#recipe;
     tf.tidy(() => {
       const updates: Updates = {
         variables: this.variables,
         gradients: clipNorm ? clipped(gradients, clipNorm) : gradients,
         learningRate,
+        loss,
         rateFactors: this.#parameters.map(({ rateFactor }) => rateFactor),
         weightDecays: this.#parameters.map(({ weightDecay }) => weightDecay),
       };

@@ -166,6 +166,7 @@ function trainStep(
     optimizer.apply(
       optimizer.variables.map(({ name }) => grads[name]!),
       learningRate,
+      value,
     );
     const result = [value, correct!.clone()];
     correct!.dispose();

@@ -11,7 +11,7 @@ const sgd: KernelConfig = {
   backendName: BACKEND_NAME,
   kernelFunc: ({ inputs, attrs, backend }) => {
     const torch = backend as TorchBackend;
-    const { variables, gradients, velocities, learningRate } = inputs as unknown as Lists;
+    const { variables, gradients, velocities, learningRate, loss } = inputs as unknown as Lists;
     const { rateFactors, weightDecays, momentum, nesterov } = attrs as never;
     return torch.run([], aten => {
       aten.run(
@@ -24,6 +24,7 @@ const sgd: KernelConfig = {
         weightDecays,
         momentum,
         nesterov,
+        optional(torch, loss!),
       );
       return [];
     });
@@ -35,7 +36,7 @@ const adam: KernelConfig = {
   backendName: BACKEND_NAME,
   kernelFunc: ({ inputs, attrs, backend }) => {
     const torch = backend as TorchBackend;
-    const { variables, gradients, firstMoments, secondMoments, step, learningRate } =
+    const { variables, gradients, firstMoments, secondMoments, step, learningRate, loss } =
       inputs as unknown as Lists;
     const { rateFactors, weightDecays, beta1, beta2, epsilon, decoupled } = attrs as never;
     return torch.run([], aten => {
@@ -53,11 +54,14 @@ const adam: KernelConfig = {
         beta2,
         epsilon,
         decoupled,
+        optional(torch, loss!),
       );
       return [];
     });
   },
 };
+
+const optional = (torch: TorchBackend, [info]: readonly TensorInfo[]) => (info ? torch.tensorOf(info) : null);
 
 /** Moments in the memory layout of their variables, which the native kernel walks together. */
 function momentsOf(
