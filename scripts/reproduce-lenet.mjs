@@ -1,18 +1,29 @@
 /**
  * Trains LeNet with PAU and with ReLU on the full Fashion-MNIST, three seeds each, by the paper's protocol, and prints
  * the README's table. Fetch the data first: `npm run -s padezoo -- data fashion-mnist`.
+ *
+ *   node scripts/reproduce-lenet.mjs [--seeds 1,2,3] [--activations pau,relu]
  */
+import { parseArgs } from 'node:util';
 import { datasets, engine, train, zoo } from '../dist/src/index.js';
 
-const SEEDS = [1, 2, 3];
 const EPOCHS = 20;
+
+const { values: options } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1,2,3' },
+    activations: { type: 'string', default: 'pau,relu' },
+  },
+});
+const SEEDS = options.seeds.split(',').map(Number);
+const ACTIVATIONS = options.activations.split(',');
 
 await engine.ready();
 const data = datasets.fashionMnist({ source: 'full' });
 console.error(`${engine.describe()}; ${data.source}`);
 console.log(`| activation | ${SEEDS.map(seed => `seed ${seed}`).join(' | ')} | mean | seconds an epoch |`);
 console.log(`|---|${SEEDS.map(() => '---').join('|')}|---|---|`);
-for (const activation of ['pau', 'relu']) {
+for (const activation of ACTIVATIONS) {
   const accuracies = [];
   const seconds = [];
   for (const seed of SEEDS) {
