@@ -28,10 +28,13 @@ for (const activation of ACTIVATIONS) {
   const seconds = [];
   for (const seed of SEEDS) {
     const model = zoo.lenet({ activation, seed });
-    const result = await train(model, { data, epochs: EPOCHS, seed });
+    const training = train(model, { data, epochs: EPOCHS, seed });
+    for await (const event of training)
+      if (event.type === 'epoch')
+        console.error(`${activation}, seed ${seed}, epoch ${event.epoch}: ${event.testAccuracy}`);
+    const result = await training;
     accuracies.push(result.testAccuracy);
     seconds.push(...result.epochs.map(epoch => epoch.seconds));
-    console.error(activation, seed, result.epochs.map(epoch => epoch.testAccuracy).join(' '));
     model.dispose();
   }
   const mean = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length;

@@ -72,7 +72,7 @@ export class DivergedError extends PadezooError {
  */
 export function train(model: LayersModel, options: TrainOptions = {}): Task<TrainEvent, TrainResult> {
   const { data = provenanceOf(model).data, signal, ...recipeOptions } = options;
-  const recipe = checkOptions(Recipe, recipeOptions, 'train');
+  const recipe = checkOptions(Recipe, recipeOptions, 'train', ['data', 'signal']);
   if (!data)
     throw new OptionsError('train: there is no data; give { data: datasets.fashionMnist() } or another set');
   return new Task(() => trainWith(model, recipe, data, signal));
