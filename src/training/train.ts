@@ -75,7 +75,7 @@ export class DivergedError extends PadezooError {
  */
 export function train(model: LayersModel, options: TrainOptions = {}): Task<TrainEvent, TrainResult> {
   const { data = provenanceOf(model).data, signal, compile, ...recipeOptions } = options;
-  const recipe = checkOptions(Recipe, recipeOptions, 'train');
+  const recipe = checkOptions(Recipe, recipeOptions, 'train', ['data', 'signal', 'compile']);
   if (!data)
     throw new OptionsError('train: there is no data; give { data: datasets.fashionMnist() } or another set');
   return new Task(() => trainWith(model, recipe, data, { signal, compile }));

@@ -220,3 +220,29 @@ test.serial('without the native engine wasm runs inference, says so once, and re
   t.true(testLoss > 1 && testLoss < 4);
   t.is(stderr.match(/using the wasm engine/g)?.length, 1);
 });
+
+const gnuOpenMP = process.platform === 'linux' ? torchTest : test.serial.skip;
+
+gnuOpenMP('waiting threads soon sleep, unless the user chose how they wait', async t => {
+  const settings = async (variables: NodeJS.ProcessEnv) => {
+    const { stderr } = await promisify(execFile)(
+      process.execPath,
+      ['--input-type=module', '--eval', "import { engine } from 'padezoo'; await engine.use('torch');"],
+      {
+        env: {
+          ...process.env,
+          GOMP_SPINCOUNT: '',
+          OMP_WAIT_POLICY: '',
+          OMP_DISPLAY_ENV: 'VERBOSE',
+          ...variables,
+        },
+      },
+    );
+    return stderr;
+  };
+  t.regex(await settings({ GOMP_SPINCOUNT: undefined }), /GOMP_SPINCOUNT = '1000'/);
+  t.regex(await settings({ GOMP_SPINCOUNT: '77' }), /GOMP_SPINCOUNT = '77'/);
+  const chosen = await settings({ GOMP_SPINCOUNT: undefined, OMP_WAIT_POLICY: 'active' });
+  t.regex(chosen, /OMP_WAIT_POLICY = 'ACTIVE'/);
+  t.notRegex(chosen, /GOMP_SPINCOUNT = '1000'/);
+});

@@ -99,6 +99,25 @@ test.serial('installed, the command line answers', async t => {
     t.regex((await run('npx', ['--no', 'padezoo', 'setup'], { cwd: folder })).stdout, /engine: torch/);
 });
 
+test.serial(
+  'package-lock.json is what npm makes of package.json, so that a set-up that is done stays done',
+  async t => {
+    const [manifest, lock] = await Promise.all(
+      ['package.json', 'package-lock.json'].map(async name =>
+        JSON.parse(await readFile(join(root, name), 'utf8')),
+      ),
+    );
+    const { dependencies, devDependencies } = lock.packages[''];
+    t.deepEqual(
+      { dependencies, devDependencies },
+      {
+        dependencies: manifest.dependencies,
+        devDependencies: manifest.devDependencies,
+      },
+    );
+  },
+);
+
 test.serial('the package imports itself by name in a checkout', async t => {
   const names = 'tf engine zoo pau pade prune train publish load datasets'.split(' ');
   const code = `import * as all from 'padezoo'; process.stdout.write(JSON.stringify(${JSON.stringify(names)}.filter(n => !all[n])))`;
