@@ -2,9 +2,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
-import test from 'ava';
 import type { TorchBackend } from '../../src/engines/torch/index.js';
-import { EngineError, engine, OptionsError, softmaxCrossEntropy, zoo } from '../../src/index.js';
+import { EngineError, engine, softmaxCrossEntropy, zoo } from '../../src/index.js';
 import { sgdStep } from '../../src/ops/optimizerStep.js';
 import { Optimizer } from '../../src/training/optimizer.js';
 import { Recipe } from '../../src/training/recipe.js';
@@ -171,51 +170,4 @@ torchTest('two worker threads use the engine at once and calculate what this thr
     t.deepEqual(answer.slice(0, -1), expected.slice(0, -1));
     t.is(answer.at(-1), 0, 'no tensor is left');
   }
-});
-
-torchTest('engine.use takes a number of threads, and describe says so', async t => {
-  await engine.use('torch', { threads: 2 });
-  t.is(engine.name, 'torch');
-  t.regex(engine.describe(), /^torch \d+\.\d+.*2 threads$/);
-  await engine.use('torch', { threads: 1 });
-  t.regex(engine.describe(), /1 thread/);
-  await engine.use('torch', { threads: 2 });
-  t.true(engine.canTrain());
-});
-
-test.serial('engine.use refuses what it does not know, and says what there is', async t => {
-  await t.throwsAsync(engine.use('cuda' as never), {
-    instanceOf: OptionsError,
-    message: /torch, wasm, cpu, tensorflow, got 'cuda'/,
-  });
-  await t.throwsAsync(engine.use('torch', { threads: 0 }), { instanceOf: OptionsError, message: /threads/ });
-  await t.throwsAsync(engine.use('torch', { cores: 2 } as never), {
-    instanceOf: OptionsError,
-    message: /cores/,
-  });
-  await t.throwsAsync(engine.use('tensorflow'), { instanceOf: EngineError, message: /import .*tfjs-node/ });
-});
-
-test.serial('without the native engine wasm runs inference, says so once, and refuses to train', async t => {
-  const program = `
-    import { engine, train, zoo, datasets } from '${new URL('../../src/index.js', import.meta.url)}';
-    await engine.ready();
-    const model = zoo.lenet({ activation: 'pau' });
-    const split = { images: new Uint8Array(2 * 1024), labels: [0, 1] };
-    const data = datasets.fromArrays({ train: split, test: split, inputShape: [32, 32, 1], classes: ['a', 'b'] });
-    const refused = await train(model, { data, epochs: 1 }).then(() => 'trained', error => error.name + ': ' + error.message);
-    const { evaluate } = await import('${new URL('../../src/training/evaluate.js', import.meta.url)}');
-    const { testLoss } = await evaluate(model, data);
-    console.log(JSON.stringify({ name: engine.name, refused, testLoss }));
-  `;
-  const { stdout, stderr } = await promisify(execFile)(
-    process.execPath,
-    ['--input-type=module', '--eval', program],
-    { env: { ...process.env, PADEZOO_NO_ENGINE: '1', PADEZOO_ENGINE: '' } },
-  );
-  const { name, refused, testLoss } = JSON.parse(stdout.trim().split('\n').at(-1)!);
-  t.is(name, 'wasm');
-  t.regex(refused, /^EngineError: train: the wasm engine cannot train convolutions/);
-  t.true(testLoss > 1 && testLoss < 4);
-  t.is(stderr.match(/using the wasm engine/g)?.length, 1);
 });
