@@ -21,6 +21,7 @@ const WANTED = [
   ...LIBRARIES.map(name => `tensorflow/${name}`),
   'tensorflow/include/tensorflow/c/',
   'tensorflow/include/tensorflow/core/platform/',
+  'tensorflow/include/tsl/',
   'tensorflow/include/xla/tsl/',
 ];
 
@@ -72,11 +73,23 @@ function fetchTensorflow() {
       console.error(`fetching tensorflow-cpu ${VERSION} with pip (about 270 MB; 850 MB unpacked)`);
       const wheels = join(folder, 'wheel');
       const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-      // Whatever Python this is, only the C libraries are wanted.
+      // This Python may be too new or too old for a wheel, but only its C libraries are wanted.
       const anyPython = ['--only-binary', ':all:', '--python-version', '3.12'];
       const platform = ['--platform', `manylinux_2_27_${machine}`];
-      const pip = ['python3', '-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', wheels];
-      run([...pip, ...anyPython, ...platform, `tensorflow-cpu==${VERSION}`]);
+      const pip = [
+        'python3',
+        '-m',
+        'pip',
+        'download',
+        '--quiet',
+        '--no-deps',
+        '--retries',
+        '1',
+        '--dest',
+        wheels,
+      ];
+      const wanted = `tensorflow-cpu==${VERSION}`;
+      if (ends([...pip, wanted]) !== 0) run([...pip, ...anyPython, ...platform, wanted]);
       const [wheel = ''] = readdirSync(wheels);
       const program =
         'import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); z.extractall(sys.argv[2], [n for n in z.namelist() if n.startswith(tuple(sys.argv[3:]))])';
@@ -121,8 +134,13 @@ function build(/** @type {string} */ tfjsNode, /** @type {string} */ tensorflow)
   return binding;
 }
 
-function run(/** @type {string[]} */ [program = '', ...args]) {
+function run(/** @type {string[]} */ command) {
+  if (ends(command) !== 0) throw new SetupError(`${command.slice(0, 4).join(' ')} ... failed (see above)`);
+}
+
+/** Runs a program, its output on standard error, and gives its exit status. */
+function ends(/** @type {string[]} */ [program = '', ...args]) {
   const { status, error } = spawnSync(program, args, { stdio: ['ignore', 2, 2] });
   if (error) throw new SetupError(`cannot run ${program}: ${error.message}`, { cause: error });
-  if (status !== 0) throw new SetupError(`${program} ${args.slice(0, 3).join(' ')} ... failed (see above)`);
+  return status;
 }
