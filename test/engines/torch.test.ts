@@ -52,7 +52,7 @@ torchTest('200 steps do not make the process larger', async t => {
     import { engine, softmaxCrossEntropy, tf, zoo } from '${new URL('../../src/index.js', import.meta.url)}';
     import { Optimizer } from '${new URL('../../src/training/optimizer.js', import.meta.url)}';
     import { Recipe } from '${new URL('../../src/training/recipe.js', import.meta.url)}';
-    await engine.use('torch');
+    await engine.use('torch', { threads: 1 });
     const model = zoo.lenet({ activation: 'pau' });
     const optimizer = new Optimizer(model, Recipe.parse({}));
     const step = () => tf.tidy(() => {
@@ -81,6 +81,30 @@ torchTest(
     t.regex(error.message, /\[4\]/);
     t.regex(error.stack!, /torch\.test\.(js|ts)/);
     tf.dispose([a, b]);
+  },
+);
+
+torchTest(
+  'a failure names the tensors as they were given, lists too, and keeps the native reason as its cause',
+  t => {
+    tf.tidy(() => {
+      const x = tf.zeros([1, 4, 5, 3]);
+      const filter = tf.zeros([3, 3, 2, 7]);
+      const attributes = { strides: 1, pad: 'same', dilations: 1, dataFormat: 'NHWC' };
+      const convolution = t.throws(
+        () => tf.engine().runKernel('Conv2D', { x, filter }, attributes as never),
+        {
+          instanceOf: EngineError,
+          message:
+            /^torch: Conv2D\(x: float32 \[1, 4, 5, 3\], filter: float32 \[3, 3, 2, 7\]\): aten::conv2d\(/,
+        },
+      )!;
+      t.regex((convolution.cause as Error).message, /^aten::conv2d\(.*expected input/);
+      t.throws(() => tf.engine().runKernel('AddN', [tf.zeros([2], 'int32'), tf.zeros([3])] as never), {
+        instanceOf: EngineError,
+        message: /^torch: AddN\(0: int32 \[2\], 1: float32 \[3\]\): aten::/,
+      });
+    });
   },
 );
 
