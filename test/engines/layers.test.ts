@@ -163,7 +163,7 @@ add('globalMaxPooling2d', IMAGE, () => L.globalMaxPooling2d({}));
 
 // --- recurrence ---
 
-/** The default, orthogonal, calls a method of tensors that only the package `@tensorflow/tfjs` adds. */
+/** Not orthogonal, which factorises a matrix that is then replaced. */
 const recurrentInitializer = 'glorotNormal';
 const RECURRENT = { simpleRNN: L.simpleRNN, gru: L.gru, lstm: L.lstm };
 for (const [name, make] of Object.entries(RECURRENT) as [string, typeof L.simpleRNN][]) {
@@ -417,6 +417,18 @@ for (const [name, make] of Object.entries(RANDOM))
       t.true(Math.abs(read(tf.mean(changed))[0]! - 1) < 5 / Math.sqrt(draws));
     });
   });
+
+torchTest('the default initialiser of recurrent layers gives orthogonal weights', t => {
+  const layer = L.lstm({ units: 4, inputShape: SEQUENCE });
+  const model = layers.sequential({ layers: [layer] });
+  const product = tf.tidy(() => {
+    const recurrent = layer.getWeights()[1] as tf.Tensor2D;
+    return read(tf.matMul(recurrent, recurrent, false, true));
+  });
+  const identity = tf.tidy(() => read(tf.eye(4)));
+  within(t, 'W · Wᵀ', product, identity, { tolerance: 1e-5, scale: 1 });
+  model.dispose();
+});
 
 torchTest('a stateful lstm goes on where the last batch ended, until it is reset', async t => {
   const run = async (backend: string) => {
