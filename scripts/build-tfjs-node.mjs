@@ -76,18 +76,7 @@ function fetchTensorflow() {
       // This Python may be too new or too old for a wheel, but only its C libraries are wanted.
       const anyPython = ['--only-binary', ':all:', '--python-version', '3.12'];
       const platform = ['--platform', `manylinux_2_27_${machine}`];
-      const pip = [
-        'python3',
-        '-m',
-        'pip',
-        'download',
-        '--quiet',
-        '--no-deps',
-        '--retries',
-        '1',
-        '--dest',
-        wheels,
-      ];
+      const pip = [...'python3 -m pip download --quiet --no-deps --retries 1 --dest'.split(' '), wheels];
       const wanted = `tensorflow-cpu==${VERSION}`;
       if (ends([...pip, wanted]) !== 0) run([...pip, ...anyPython, ...platform, wanted]);
       const [wheel = ''] = readdirSync(wheels);

@@ -24,7 +24,7 @@ const EVERYWHERE: Readonly<Record<string, unknown>> = { device: 'cpu', precision
 const INSTEAD: Record<Exclude<EngineName, 'torch'>, string> = {
   tensorflow:
     '@tensorflow/tfjs-node-gpu takes the GPU by itself, and TF_NUM_INTRAOP_THREADS sets the threads of @tensorflow/tfjs-node',
-  wasm: 'wasm runs on one thread of the CPU in fp32',
+  wasm: 'wasm runs on the CPU in fp32, on threads of its own choice',
   cpu: 'cpu runs on one thread of the CPU in fp32',
 };
 
