@@ -1,5 +1,6 @@
 // The addon's surface: tensors in and out, figures, and one generic call of any operator. See src/engines/torch/addon.ts.
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -54,11 +55,19 @@ class ReadWorker : public Napi::AsyncWorker {
   Napi::Promise::Deferred deferred_;
 };
 
+/// oneDNN does what NNPACK would; asking for NNPACK logs a warning at every small convolution where the CPU is not its kind.
+void leaveNnpackOut() {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 3)
+  at::globalContext().setUserEnabledNNPACK(false);
+#endif
+}
+
 /// One instance for each JavaScript environment (main thread or worker): handles never cross threads.
 class Addon : public Napi::Addon<Addon> {
  public:
   Addon(Napi::Env env, Napi::Object exports) {
     installCachingAllocator();
+    leaveNnpackOut();
     auto meta = Napi::Int32Array::New(env, kMetaLength);
     metaData_ = meta.Data();
     metaReference_ = Napi::Persistent(meta.As<Napi::Object>());

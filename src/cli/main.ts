@@ -34,7 +34,8 @@ Examples:
   padezoo publish out/lenet-pruned/step-30 --to out/lenet-pade-30
   padezoo verify out/lenet-pade-30.tar.gz
 
-Results go to standard output, progress to standard error. PADEZOO_ENGINE chooses the engine (torch, wasm, cpu).
+Results go to standard output, progress to standard error. PADEZOO_ENGINE chooses the engine: torch, tensorflow,
+wasm, cpu.
 Exit codes: 0 done, 1 failed, 2 not understood.`,
   );
 

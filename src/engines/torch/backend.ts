@@ -250,8 +250,12 @@ export class TorchBackend extends KernelBackend {
     return this.#data.numDataIds();
   }
 
-  override memory(): { unreliable: boolean } {
-    return { unreliable: false };
+  /**
+   * What `tf.memory()` adds to tfjs's counts, which take every view for a copy: the bytes that the engine has really in
+   * use, in all threads of the process.
+   */
+  override memory(): { unreliable: boolean; numBytesNative: number } {
+    return { unreliable: false, numBytesNative: this.native.addon.memory().usedBytes };
   }
 
   override timerAvailable(): boolean {
