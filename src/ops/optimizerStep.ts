@@ -1,5 +1,6 @@
 /** One step of SGD or Adam over all variables at once: a single kernel where the engine has one, composed elsewhere. */
 import * as tf from '@tensorflow/tfjs-core';
+import { unshare } from './inPlace.js';
 
 /** Parallel lists: the i-th variable, its gradient, and how it is to be changed. All tensors are borrowed. */
 export interface Updates {
@@ -88,13 +89,8 @@ function runInPlace(
   if (!kernel) return false;
   const backend = tf.engine().backend;
   for (const [name, tensors] of Object.entries(lists)) {
-    if (name !== 'gradients') for (const variable of tensors) unshare(variable as tf.Variable, backend);
+    if (name !== 'gradients') for (const variable of tensors) unshare(variable as tf.Variable);
   }
   kernel.kernelFunc({ inputs: lists as never, attrs: attributes as never, backend: backend as never });
   return true;
-}
-
-/** Gives a variable data of its own when another tensor (a clone, a snapshot) has the same. */
-function unshare(variable: tf.Variable, backend: tf.KernelBackend): void {
-  if (backend.refCount(variable.dataId) > 1) tf.tidy(() => variable.assign(tf.add(variable, 0)));
 }
