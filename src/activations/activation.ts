@@ -9,8 +9,23 @@ export interface Activation {
   readonly kind: string;
   /** What makes it again: `activationOf(config)`; JSON. */
   readonly config: ActivationConfig;
-  /** A new layer with new parameters. */
+  /** A new layer with new parameters (with `shared: 'network'`, the network's one layer, whatever the name). */
   layer(name: string): layers.layers.Layer;
+  /**
+   * How many filters of the producing convolution or dense layer one channel of the output is made of: Maxout's k.
+   * Missing: 1. Where it is above 1 the architecture multiplies that layer's filters (the depth multiplier of a
+   * depthwise one: the pieces of channel c are k·c ... k·c + k - 1), and sites that have no producer of their own,
+   * behind an addition, are left without activation.
+   */
+  readonly filtersFactor?: number;
+  /**
+   * Which side of the batch normalisation behind the convolution it stands on. Missing: `'after-normalization'`,
+   * conv - BN - activation; Maxout's `'before-normalization'` is conv(k·C, bias as the architecture has it for Maxout) -
+   * max - BN(C).
+   */
+  readonly placement?: 'before-normalization' | 'after-normalization';
+  /** The same activation for another network, where layers of one network share something: `activationOf` calls it. */
+  forNetwork?(): Activation;
 }
 
 export type ActivationConfig = { readonly name: string } & Readonly<Record<string, unknown>>;
@@ -41,9 +56,16 @@ const FACTORIES: Readonly<Record<string, (options: Record<string, unknown>) => A
 /** The option that `'name:value'` sets. */
 const SHORTHANDS: Readonly<Record<string, string>> = { lrelu: 'slope' };
 
-/** @throws OptionsError that lists the known names */
+/**
+ * The activation that `choice` names, for one network: an architecture calls this once, and `layer` at every site.
+ *
+ * @throws OptionsError that lists the known names
+ */
 export function activationOf(choice: ActivationChoice): Activation {
-  if (typeof choice === 'object' && 'layer' in choice) return choice as Activation;
+  if (typeof choice === 'object' && 'layer' in choice) {
+    const activation = choice as Activation;
+    return activation.forNetwork?.() ?? activation;
+  }
   const { name, ...options } = typeof choice === 'string' ? parse(choice) : choice;
   const make = Object.hasOwn(FACTORIES, name) ? FACTORIES[name] : undefined;
   if (!make) {

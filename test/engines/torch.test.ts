@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
+import test from 'ava';
 import type { TorchBackend } from '../../src/engines/torch/index.js';
 import { EngineError, engine, softmaxCrossEntropy, zoo } from '../../src/index.js';
 import { sgdStep } from '../../src/ops/optimizerStep.js';

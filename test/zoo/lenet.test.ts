@@ -153,7 +153,7 @@ test('zoo.list describes what zoo.create builds', t => {
 const REFUSED: [object, RegExp][] = [
   [
     { activations: 'pau' },
-    /zoo\.lenet: no option activations, expected one of activation, classes, seed, name/,
+    /zoo\.lenet: no option activations, expected one of activation, classes, inputShape, width, seed, name/,
   ],
   [{ activation: 'mish' }, /must be one of pau, relu, lrelu, got 'mish'/],
   [{ activation: 'lrelu:steep' }, /'lrelu:steep' is not understood/],

@@ -3,6 +3,7 @@ import { registerBackend, registerKernel } from '@tensorflow/tfjs-core';
 import { EngineError, loadAddon } from './addon.js';
 import { TorchBackend } from './backend.js';
 import { BACKEND_NAME, registerKernels } from './kernel.js';
+import { batchNormKernels } from './kernels/batchNorm.js';
 import { blockKernels } from './kernels/blocks.js';
 import { complexKernels } from './kernels/complex.js';
 import { convolutionKernels } from './kernels/convolution.js';
@@ -61,6 +62,7 @@ for (const kernels of [
 ]) {
   registerKernels(kernels);
 }
-for (const config of [...creationKernels, ...javascriptKernels, ...optimizerKernels]) registerKernel(config);
+for (const config of [...batchNormKernels, ...creationKernels, ...javascriptKernels, ...optimizerKernels])
+  registerKernel(config);
 
 export { EngineError, TorchBackend };
