@@ -13,8 +13,16 @@ export {
 export { type ArchitectureDescription, type ArchitectureOptions, zoo } from '../zoo/index.js';
 export { type LayerSummary, type ModelSummary, summary } from '../zoo/summary.js';
 export { type Activation, type ActivationChoice, lrelu, relu } from './activations/activation.js';
-export { type Fit, type FitOptions, fitRational } from './activations/fit.js';
-export { PadeLayer, type PauOptions, pau } from './activations/pau.js';
+export { type Fit, type FitOptions, type FitReport, fitPade } from './activations/fit.js';
+export { PadeLayer, type Sharing } from './activations/padeLayer.js';
+export {
+  type PauOptions,
+  pau,
+  type RationalOptions,
+  type RpauOptions,
+  rational,
+  rpau,
+} from './activations/pau.js';
 export { evaluateRational, type Rational, type RationalForm } from './activations/rational.js';
 export { type EngineName, type EngineOptions, engine } from './engines/index.js';
 export { EngineError } from './engines/torch/index.js';

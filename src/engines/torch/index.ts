@@ -13,7 +13,7 @@ import { javascriptKernels } from './kernels/javascript.js';
 import { linearKernels } from './kernels/linear.js';
 import { normalizationKernels } from './kernels/normalization.js';
 import { optimizerKernels } from './kernels/optimizers.js';
-import { padeKernels } from './kernels/pade.js';
+import { nextKeyKernel, padeKernels } from './kernels/pade.js';
 import { poolingKernels } from './kernels/pooling.js';
 import { reductionKernels } from './kernels/reductions.js';
 import { resizingKernels } from './kernels/resizing.js';
@@ -61,6 +61,7 @@ for (const kernels of [
 ]) {
   registerKernels(kernels);
 }
-for (const config of [...creationKernels, ...javascriptKernels, ...optimizerKernels]) registerKernel(config);
+for (const config of [...creationKernels, ...javascriptKernels, ...optimizerKernels, nextKeyKernel])
+  registerKernel(config);
 
 export { EngineError, TorchBackend };
