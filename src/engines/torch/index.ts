@@ -3,6 +3,7 @@ import { registerBackend, registerKernel } from '@tensorflow/tfjs-core';
 import { EngineError, loadAddon } from './addon.js';
 import { TorchBackend } from './backend.js';
 import { BACKEND_NAME, registerKernels } from './kernel.js';
+import { activationKernels } from './kernels/activations.js';
 import { blockKernels } from './kernels/blocks.js';
 import { complexKernels } from './kernels/complex.js';
 import { convolutionKernels } from './kernels/convolution.js';
@@ -43,6 +44,7 @@ registerBackend(
 );
 
 for (const kernels of [
+  activationKernels,
   blockKernels,
   complexKernels,
   convolutionKernels,
