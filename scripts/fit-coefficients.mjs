@@ -2,7 +2,7 @@
 import { fitPade } from '../dist/src/activations/fit.js';
 import { functionByName } from '../dist/src/activations/functions.js';
 
-const NAMES = ['lrelu:0.01', 'lrelu:0.2', 'relu', 'tanh', 'sigmoid', 'swish', 'gelu'];
+const NAMES = ['lrelu:0.01', 'lrelu:0.2', 'relu', 'tanh', 'sigmoid', 'swish', 'gelu', 'elu'];
 const FORMS = ['absolute-sum', 'sum-of-absolutes'];
 
 const digits = values => `[${values.map(value => Number(value.toPrecision(9))).join(', ')}]`;

@@ -13,7 +13,17 @@ export {
 export { type ArchitectureDescription, type ArchitectureOptions, zoo } from '../zoo/index.js';
 export { type LayerSummary, type ModelSummary, summary } from '../zoo/summary.js';
 export type { Activation, ActivationChoice } from './activations/activation.js';
+export {
+  type Extremum,
+  extrema,
+  type Interval,
+  lipschitzBound,
+  poles,
+  rangeOf,
+} from './activations/analysis.js';
 export { type AplOptions, apl } from './activations/apl.js';
+export { type ClosestFunction, closestFunction } from './activations/closestFunction.js';
+export { type ConvertOptions, convertActivations } from './activations/convertActivations.js';
 export { type Fit, type FitOptions, type FitReport, fitPade } from './activations/fit.js';
 export { maxout } from './activations/maxout.js';
 export { type MixtureOptions, mixture } from './activations/mixture.js';

@@ -374,7 +374,12 @@ torchTest(
 );
 
 const REFUSED: [string, () => unknown, new (message: string) => Error, RegExp][] = [
-  ['a matrix of numerators alone', () => pade([1], [[1, 2]], [1]), ShapeError, /denominator must .*groups.*got \[1\]/],
+  [
+    'a matrix of numerators alone',
+    () => pade([1], [[1, 2]], [1]),
+    ShapeError,
+    /denominator must .*groups.*got \[1\]/,
+  ],
   ['three axes of numerators', () => pade([1], [[[1, 2]]], [1]), ShapeError, /numerator must .*\[1, 1, 2\]/],
   [
     'more groups than channels',
