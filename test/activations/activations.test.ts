@@ -6,7 +6,7 @@ import { functionByName } from '../../src/activations/functions.js';
 import { RATIONAL_FORMS } from '../../src/activations/rational.js';
 import {
   evaluateRational,
-  fitRational,
+  fitPade,
   OptionsError,
   type PadeLayer,
   pau,
@@ -155,13 +155,13 @@ test('pau names the coefficients that an order needs, and the functions that it 
 for (const form of RATIONAL_FORMS) {
   test(`a fit in form ${form} finds a function that is rational itself`, t => {
     const truth: Rational = { numerator: [0.2, 1, 0.5, 0.3], denominator: [0, 0.8], form, q: 1 };
-    const fit = fitRational(x => evaluateRational(truth, x), { order: [3, 2], form, q: 1 });
+    const fit = fitPade(x => evaluateRational(truth, x), { order: [3, 2], form, q: 1 });
     t.true(fit.maximumError < 1e-6, String(fit.maximumError));
   });
 }
 
 test('a fit states the error that it has', t => {
-  const fit = fitRational(Math.tanh, { order: [3, 2], form: 'absolute-sum', q: 1 });
+  const fit = fitPade(Math.tanh, { order: [3, 2], form: 'absolute-sum', q: 1 });
   const { largest, rms } = errorsOf(fit, Math.tanh);
   t.true(Math.abs(fit.maximumError / largest - 1) < 0.01);
   t.true(Math.abs(fit.rmsError / rms - 1) < 0.01);
@@ -169,13 +169,13 @@ test('a fit states the error that it has', t => {
 
 test('more coefficients never fit worse', t => {
   const error = (order: [number, number]) =>
-    fitRational(functionByName('lrelu'), { order, form: 'absolute-sum', q: 1 }).rmsError;
+    fitPade(functionByName('lrelu'), { order, form: 'absolute-sum', q: 1 }).rmsError;
   const [small, middle, large] = [error([3, 2]), error([5, 4]), error([7, 6])];
   t.true(small! > middle! && middle! > large!, `${small} ${middle} ${large}`);
 });
 
-test('fitRational refuses a function with a pole in the range', t => {
-  t.throws(() => fitRational(x => 1 / x, { order: [3, 2], form: 'absolute-sum', q: 1 }), {
+test('fitPade refuses a function with a pole in the range', t => {
+  t.throws(() => fitPade(x => 1 / x, { order: [3, 2], form: 'absolute-sum', q: 1 }), {
     instanceOf: OptionsError,
     message: /finite on \[-3, 3\]/,
   });
