@@ -121,17 +121,22 @@ export class Operators {
     }
   }
 
-  #call(operator: string, args: readonly Argument[]): unknown {
+  /** The addon's number of an operator; `aten::` is implied. */
+  idOf(operator: string): OperatorId {
     let id = this.#ids.get(operator);
+    if (id === undefined) {
+      const qualified = operator.includes('::') ? operator : `aten::${operator}`;
+      const [name, overload] = qualified.split('.') as [string, string | undefined];
+      id = this.#addon.operator(name, overload ?? '');
+      this.#ids.set(operator, id);
+    }
+    return id;
+  }
+
+  #call(operator: string, args: readonly Argument[]): unknown {
     try {
-      if (id === undefined) {
-        const qualified = operator.includes('::') ? operator : `aten::${operator}`;
-        const [name, overload] = qualified.split('.') as [string, string | undefined];
-        id = this.#addon.operator(name, overload ?? '');
-        this.#ids.set(operator, id);
-      }
-      const result = this.#addon.call(id, args.map(toNative));
-      this.recording?.called(operator, id, args, handlesIn(result));
+      const result = this.#addon.call(this.idOf(operator), args.map(toNative));
+      this.recording?.called(operator, args, handlesIn(result));
       return result;
     } catch (cause) {
       throw failure(cause as Error);

@@ -22,7 +22,7 @@ import {
   scalarType,
   type TorchTensor,
 } from './aten.js';
-import type { Recording } from './recording.js';
+import type { RecordedProgram, Recording } from './recording.js';
 
 /** What a data id stands for. Strings stay in JavaScript: libtorch has none. */
 interface Entry {
@@ -165,6 +165,10 @@ export class TorchBackend extends KernelBackend {
     } finally {
       this.#operators.recording = undefined;
     }
+  }
+
+  programOf(recording: Recording): RecordedProgram {
+    return recording.program(name => this.#operators.idOf(name));
   }
 
   /** Runs a compiled program. */

@@ -51,7 +51,7 @@ export class TorchProgram {
   readonly #outputVariables: readonly Variable[];
 
   constructor(torch: TorchBackend, recording: Recording) {
-    const { plan, inputVariables, outputVariables } = recording.program();
+    const { plan, inputVariables, outputVariables } = torch.programOf(recording);
     this.#torch = torch;
     this.#id = torch.native.addon.compile(plan);
     this.#inputVariables = inputVariables;

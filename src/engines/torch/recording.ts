@@ -2,6 +2,8 @@
 import type { Variable } from '@tensorflow/tfjs-core';
 import type { Addon, Handle, OperatorId, PlannedCall, ProgramPlan } from './addon.js';
 import { type Argument, dtypeCode, type TorchTensor } from './aten.js';
+import { fused } from './fusion.js';
+import { type OperatorCall, Place } from './operatorCall.js';
 
 /** Where a tensor of a recording comes from. */
 type Origin =
@@ -9,18 +11,6 @@ type Origin =
   | { readonly kind: 'variable'; readonly of: VariableTensor }
   | { readonly kind: 'constant'; readonly handle: Handle; readonly retained: Handle }
   | { readonly kind: 'result' };
-
-/** Stands for a tensor among the arguments of a recorded call; ids are given in the order of first appearance. */
-class Place {
-  constructor(readonly id: number) {}
-}
-
-interface RecordedCall {
-  readonly name: string;
-  readonly operator: OperatorId;
-  readonly args: readonly unknown[];
-  readonly results: readonly number[];
-}
 
 /** A variable, and the tensor that it is at one moment. */
 export interface VariableTensor {
@@ -41,7 +31,7 @@ export class Recording {
   readonly #addon: Addon;
   readonly #ids = new Map<Handle, number>();
   readonly #origins: Origin[] = [];
-  readonly #calls: RecordedCall[] = [];
+  readonly #calls: OperatorCall[] = [];
   readonly #variables: ReadonlyMap<Handle, VariableTensor>;
   readonly #inputs: readonly TorchTensor[];
   #outputs: readonly number[] = [];
@@ -67,14 +57,14 @@ export class Recording {
     this.#problem ??= problem;
   }
 
-  called(name: string, operator: OperatorId, args: readonly Argument[], results: readonly Handle[]): void {
+  called(name: string, args: readonly Argument[], results: readonly Handle[]): void {
     const recorded = args.map(argument => this.#recorded(argument));
     const ids = results.map(handle => {
       const id = this.#newId({ kind: 'result' });
       this.#ids.set(handle, id);
       return id;
     });
-    this.#calls.push({ name, operator, args: recorded, results: ids });
+    this.#calls.push({ name, args: recorded, results: ids });
   }
 
   /** @param variables those of the constructor, as they are after the step */
@@ -105,7 +95,8 @@ export class Recording {
     return changed < 0 ? undefined : `a tensor that is no input of it ${this.#usedBy(changed)} changed`;
   }
 
-  program(): RecordedProgram {
+  /** @param operatorId finds an operator by its name */
+  program(operatorId: (name: string) => OperatorId): RecordedProgram {
     const ids = (kind: Origin['kind']) =>
       this.#origins.flatMap((origin, id) => (origin.kind === kind ? [id] : []));
     const order = [...ids('input'), ...ids('variable'), ...ids('constant'), ...ids('result')];
@@ -114,7 +105,8 @@ export class Recording {
       slots[id] = slot;
     });
     const variables = ids('variable').map(id => (this.#origins[id] as { of: VariableTensor }).of);
-    const outputs = [...this.#outputs, ...this.#assigned.map(({ id }) => id)].map(id => slots[id]!);
+    const kept = [...this.#outputs, ...this.#assigned.map(({ id }) => id)];
+    const outputs = kept.map(id => slots[id]!);
     return {
       plan: {
         inputs: [...this.#inputs, ...variables.map(({ tensor }) => tensor)].map(({ dtype, shape }) => [
@@ -122,7 +114,7 @@ export class Recording {
           ...shape,
         ]),
         constants: ids('constant').map(id => (this.#origins[id] as { retained: Handle }).retained),
-        calls: withReleases(this.#calls, slots, new Set(outputs)),
+        calls: withReleases(fused(this.#calls, new Set(kept)), operatorId, slots, new Set(outputs)),
         outputs,
         slots: order.length,
       },
@@ -156,7 +148,7 @@ export class Recording {
 
   #recorded(argument: Argument): unknown {
     if (typeof argument !== 'object' || argument === null) return argument;
-    if ('handle' in argument) return new Place(this.#idOf(argument.handle));
+    if ('handle' in argument) return new Place(this.#idOf(argument.handle), argument.shape.length);
     return (argument as readonly Argument[]).map(item => this.#recorded(item));
   }
 
@@ -187,13 +179,14 @@ function isSame(a: unknown, b: unknown): boolean {
 
 /** The calls in terms of slots; each names the slots that nothing needs after it. */
 function withReleases(
-  calls: readonly RecordedCall[],
+  calls: readonly OperatorCall[],
+  operatorId: (name: string) => OperatorId,
   slots: readonly number[],
   outputs: ReadonlySet<number>,
 ): PlannedCall[] {
   const needed = new Set(outputs);
   const planned: PlannedCall[] = [];
-  for (const { operator, args, results } of calls.toReversed()) {
+  for (const { name, args, results } of calls.toReversed()) {
     const used = new Set<number>();
     const inSlots = (argument: unknown): unknown => {
       if (Array.isArray(argument)) return argument.map(inSlots);
@@ -202,7 +195,11 @@ function withReleases(
       used.add(slot);
       return slot;
     };
-    const call = { operator, args: args.map(inSlots), results: results.map(id => slots[id]!) };
+    const call = {
+      operator: operatorId(name),
+      args: args.map(inSlots),
+      results: results.map(id => slots[id]!),
+    };
     const released = [...used, ...call.results].filter(slot => !needed.has(slot));
     for (const slot of used) needed.add(slot);
     planned.push({ ...call, released });
