@@ -10,9 +10,9 @@ const digits = values => `[${values.map(value => Number(value.toPrecision(9))).j
 console.log(`/**
  * Initial coefficients of order [5, 4], fitted on [-3, 3] with q = 1; made by \`node scripts/fit-coefficients.mjs\`.
  *
- * The paper's Table 6 is not used: its LeakyReLU columns belong to the authors' released code ('sum-of-absolutes'), and
- * under Eq. 2 ('absolute-sum') they miss their function by 0.066 (slope 0.01) and 0.279 (slope 0.20). Errors of these
- * fits are in the comments: maximum, then root mean square.
+ * The paper's Table 6 is in paperCoefficients.ts: its LeakyReLU columns belong to the authors' released code
+ * ('sum-of-absolutes'), and under Eq. 2 ('absolute-sum') they miss their function by 0.066 (slope 0.01) and 0.279
+ * (slope 0.20). Errors of these fits are in the comments: maximum, then root mean square.
  */
 import type { RationalForm } from './rational.js';
 
