@@ -319,11 +319,13 @@ test('the exact range encloses what a fine grid finds, and no more', t => {
     const ys = GRID.map(x => evaluateRational(given, x));
     const [low, high] = rangeOf(given, [-3, 3]);
     const grid = [Math.min(...ys), Math.max(...ys)];
-    t.true(low <= grid[0]! && low > grid[0]! - 1e-4, `${form}: ${low}, ${grid[0]}`);
-    t.true(high >= grid[1]! && high < grid[1]! + 1e-4, `${form}: ${high}, ${grid[1]}`);
+    // Between two points of the grid the function gets no further than the steepest slope takes it.
+    const most = lipschitzBound(given, [-3, 3]) * 1e-3;
+    t.true(low <= grid[0]! && low >= grid[0]! - most, `${form}: ${low}, ${grid[0]}`);
+    t.true(high >= grid[1]! && high <= grid[1]! + most, `${form}: ${high}, ${grid[1]}`);
     const steepest = Math.max(...ys.slice(1).map((y, i) => Math.abs(y - ys[i]!) * 1000));
     const bound = lipschitzBound(given, [-3, 3]);
-    t.true(bound >= steepest - 1e-9 && bound < 1.05 * steepest + 1e-3, `${form}: ${bound}, ${steepest}`);
+    t.true(bound >= steepest - 1e-9 && bound < 1.15 * steepest, `${form}: ${bound}, ${steepest}`);
   }
 });
 
