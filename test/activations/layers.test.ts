@@ -28,7 +28,7 @@ import { torchTest } from '../support/engine.js';
 
 // --- the paper's coefficients ---
 
-/** Computed apart from this project, in NumPy: largest and rms error on [-3, 3] under 'sum-of-absolutes'. */
+/** Evaluated apart from this project's code: largest and rms error on [-3, 3] under 'sum-of-absolutes'. */
 const PAPER_ERRORS: [name: string, largest: number, rms: number][] = [
   ['relu', 0.03, 0.0051],
   ['lrelu:0.01', 0.0298, 0.005],
