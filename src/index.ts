@@ -40,6 +40,7 @@ export { evaluateRational, type Rational, type RationalForm } from './activation
 export { lrelu, prelu, type RreluOptions, relu, relu6, rrelu } from './activations/relus.js';
 export { type SlafOptions, slaf } from './activations/slaf.js';
 export { celu, elu, swish } from './activations/smooth.js';
+export { type ActivationSnapshot, rangeWarnings, snapshotActivations } from './activations/snapshot.js';
 export { type SreluOptions, srelu } from './activations/srelu.js';
 export { type EngineName, type EngineOptions, engine } from './engines/index.js';
 export { EngineError } from './engines/torch/index.js';

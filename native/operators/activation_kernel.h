@@ -63,12 +63,45 @@ void randomSlopes(const T* of, const T* x, T* out, int64_t vectors, uint32_t fir
   }
 }
 
+/// Two vectors of pairs apart: the pairs' first halves and their second ones.
+struct Pairs {
+  Vector first, second;
+  Mask isSecond;  // the second is larger, or NaN
+  template <typename T>
+  LANES_INLINE explicit Pairs(const T* x) {
+    const Vector low = load(x), high = load(x + kLanes);
+    first = __builtin_shuffle(low, high, Mask{0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30});
+    second = __builtin_shuffle(low, high, Mask{1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31});
+    isSecond = (second > first) | (second != second);
+  }
+};
+
+template <typename T>
+void maxoutForward(const T* x, T* y, int64_t vectors) {
+  for (int64_t i = 0; i < vectors * kLanes; i += kLanes) {
+    const Pairs pairs(x + 2 * i);
+    store(y + i, pairs.isSecond ? pairs.second : pairs.first);
+  }
+}
+
+template <typename T>
+void maxoutBackward(const T* g, const T* x, T* dx, int64_t vectors) {
+  for (int64_t i = 0; i < vectors * kLanes; i += kLanes) {
+    const Pairs pairs(x + 2 * i);
+    const Vector upstream = load(g + i);
+    const Vector first = pairs.isSecond ? Vector{} : upstream, second = pairs.isSecond ? upstream : Vector{};
+    store(dx + 2 * i, __builtin_shuffle(first, second, Mask{0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}));
+    store(dx + 2 * i + kLanes,
+          __builtin_shuffle(first, second, Mask{8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31}));
+  }
+}
+
 template <typename T>
 ActivationKernels<T> pick(int hinges) {
   switch (hinges) {
-    case 1: return {hingesForward<1, T>, hingesBackward<1, T>, randomSlopes<T>};
-    case 2: return {hingesForward<2, T>, hingesBackward<2, T>, randomSlopes<T>};
-    case 6: return {hingesForward<6, T>, hingesBackward<6, T>, randomSlopes<T>};
-    default: return {hingesForward<-1, T>, hingesBackward<-1, T>, randomSlopes<T>};
+    case 1: return {hingesForward<1, T>, hingesBackward<1, T>, randomSlopes<T>, maxoutForward<T>, maxoutBackward<T>};
+    case 2: return {hingesForward<2, T>, hingesBackward<2, T>, randomSlopes<T>, maxoutForward<T>, maxoutBackward<T>};
+    case 6: return {hingesForward<6, T>, hingesBackward<6, T>, randomSlopes<T>, maxoutForward<T>, maxoutBackward<T>};
+    default: return {hingesForward<-1, T>, hingesBackward<-1, T>, randomSlopes<T>, maxoutForward<T>, maxoutBackward<T>};
   }
 }

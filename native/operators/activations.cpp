@@ -44,6 +44,8 @@ struct ActivationKernels {
   void (*hingesForward)(const T*, T*, int64_t, const Hinges&);
   void (*hingesBackward)(const T*, const T*, T*, int64_t, const Hinges&, HingeSums&);
   void (*randomSlopes)(const T*, const T*, T*, int64_t, uint32_t, const SlopeNoise&);
+  void (*maxoutForward)(const T*, T*, int64_t);  // of pairs
+  void (*maxoutBackward)(const T*, const T*, T*, int64_t);
 };
 
 namespace baseline {
@@ -210,7 +212,16 @@ Tensor randomSlopes(const Tensor& of, const Tensor& input, const Tensor& key, do
   return result;
 }
 
-/// Among `pieces` consecutive channels the largest; of equal ones the first gets the gradient.
+/// Of `pieces` values the index of the largest; NaN is larger than everything, and of equal ones the first counts.
+template <typename T>
+int64_t largestOf(const T* values, int64_t pieces) {
+  int64_t best = 0;
+  for (int64_t p = 1; p < pieces && !(values[best] != values[best]); p++)
+    if (values[p] > values[best] || values[p] != values[p]) best = p;
+  return best;
+}
+
+/// Among `pieces` consecutive channels the largest.
 Tensor maxout(const Tensor& input, int64_t pieces) {
   check(input);
   TORCH_CHECK(pieces >= 1 && input.dim() >= 1 && input.size(-1) % pieces == 0, "maxout: ", pieces,
@@ -219,53 +230,47 @@ Tensor maxout(const Tensor& input, int64_t pieces) {
   auto shape = x.sizes().vec();
   shape.back() /= pieces;
   Tensor y = at::empty(shape, x.options());
+  const int64_t paired = pieces == 2 ? y.numel() / kLanes : 0;  // vectors that the fast kernel takes
+  dispatch(x, [&](auto type) {
+    using T = decltype(type);
+    const auto kernel = kernels<T>(0).maxoutForward;
+    const T* from = static_cast<const T*>(x.data_ptr());
+    T* to = static_cast<T*>(y.data_ptr());
+    at::parallel_for(0, paired, kBlock / kLanes, [&](int64_t begin, int64_t end) {
+      kernel(from + 2 * kLanes * begin, to + kLanes * begin, end - begin);
+    });
+  });
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "maxout", [&] {
     const scalar_t* from = x.data_ptr<scalar_t>();
     scalar_t* to = y.data_ptr<scalar_t>();
-    at::parallel_for(0, y.numel(), kBlock, [&](int64_t begin, int64_t end) {
-      if (pieces == 2) {
-        for (int64_t i = begin; i < end; i++) {
-          const scalar_t a = from[2 * i], b = from[2 * i + 1];
-          to[i] = a >= b || a != a ? a : b;
-        }
-        return;
-      }
-      for (int64_t i = begin; i < end; i++) {
-        scalar_t most = from[pieces * i];
-        for (int64_t p = 1; p < pieces; p++) {
-          const scalar_t v = from[pieces * i + p];
-          if (!(most >= v || most != most)) most = v;
-        }
-        to[i] = most;
-      }
+    at::parallel_for(paired * kLanes, y.numel(), kBlock, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) to[i] = from[pieces * i + largestOf(from + pieces * i, pieces)];
     });
   });
   return y;
 }
 
 Tensor maxoutBackward(const Tensor& gradient, const Tensor& input, int64_t pieces) {
+  check(input);
   const Tensor x = input.contiguous(), g = gradient.contiguous();
   TORCH_CHECK(g.numel() * pieces == x.numel() && g.scalar_type() == x.scalar_type(), "the gradient must look like the output");
   Tensor dx = at::empty_like(x);
+  const int64_t paired = pieces == 2 ? g.numel() / kLanes : 0;
+  dispatch(x, [&](auto type) {
+    using T = decltype(type);
+    const auto kernel = kernels<T>(0).maxoutBackward;
+    const T *from = static_cast<const T*>(x.data_ptr()), *upstream = static_cast<const T*>(g.data_ptr());
+    T* to = static_cast<T*>(dx.data_ptr());
+    at::parallel_for(0, paired, kBlock / kLanes, [&](int64_t begin, int64_t end) {
+      kernel(upstream + kLanes * begin, from + 2 * kLanes * begin, to + 2 * kLanes * begin, end - begin);
+    });
+  });
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "maxout_backward", [&] {
     const scalar_t *from = x.data_ptr<scalar_t>(), *upstream = g.data_ptr<scalar_t>();
     scalar_t* to = dx.data_ptr<scalar_t>();
-    at::parallel_for(0, g.numel(), kBlock, [&](int64_t begin, int64_t end) {
-      if (pieces == 2) {
-        for (int64_t i = begin; i < end; i++) {
-          const scalar_t a = from[2 * i], b = from[2 * i + 1], zero = 0;
-          const bool first = a >= b || a != a;
-          to[2 * i] = first ? upstream[i] : zero;
-          to[2 * i + 1] = first ? zero : upstream[i];
-        }
-        return;
-      }
+    at::parallel_for(paired * kLanes, g.numel(), kBlock, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
-        int64_t best = 0;
-        for (int64_t p = 1; p < pieces; p++) {
-          const scalar_t most = from[pieces * i + best];
-          if (!(most >= from[pieces * i + p] || most != most)) best = p;
-        }
+        const int64_t best = largestOf(from + pieces * i, pieces);
         for (int64_t p = 0; p < pieces; p++) to[pieces * i + p] = p == best ? upstream[i] : scalar_t(0);
       }
     });

@@ -2,7 +2,7 @@
 // (No include guard and no includes: they would leave the surrounding target options.)
 #include "lanes.h"
 
-constexpr int64_t kAhead = 256;  // elements between what is computed and what is fetched
+constexpr int64_t kAhead = 16;  // vectors between what is computed and what is fetched
 
 /// Remembers the largest |x|; NaN counts as larger than everything.
 struct Largest {
@@ -105,6 +105,7 @@ bool forwardRun(const Run<T>& run, const Shape& shape, const Pattern& pattern, c
   const Words lanes = elementsFrom(run.first);
   for (int64_t i = 0; i < run.vectors; i++) {
     const int64_t at = i * run.stride;
+    if (run.stride != kLanes) __builtin_prefetch(run.x + at + kAhead * run.stride);
     const Vector x = load(run.x + at);
     largest.see(x);
     c.draw(noise, lanes + static_cast<uint32_t>(at));
@@ -122,11 +123,11 @@ bool backwardRun(const Run<T>& run, const Shape& shape, const Pattern& pattern, 
   for (int64_t i = 0; i < run.vectors; i++) {
     const int64_t at = i * run.stride;
     Vector x = load(run.x + at), upstream = load(run.gradient + at);
-    if (run.stride == kLanes) {  // three streams at once are too many for the CPU to see them coming
-      __builtin_prefetch(run.x + at + kAhead);
-      __builtin_prefetch(run.gradient + at + kAhead);
-      __builtin_prefetch(run.out + at + kAhead, 1);
-    }
+    // Three streams at once are too many for the CPU to see them coming.
+    const int64_t ahead = at + kAhead * run.stride;
+    __builtin_prefetch(run.x + ahead);
+    __builtin_prefetch(run.gradient + ahead);
+    __builtin_prefetch(run.out + ahead, 1);
     if constexpr (Careful) {
       const Mask fits = absolute(x) <= shape.limit;
       x = fits ? x : Vector{};

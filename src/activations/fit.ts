@@ -61,7 +61,9 @@ const ITERATIONS = 400;
 const REWEIGHTINGS = 60;
 const STEPS_EACH = 8;
 /** How much a falling step of a monotone fit counts, in turn until none is left. */
-const PENALTIES = [1e1, 1e3, 1e5, 1e7];
+const PENALTIES = [1e3, 1e5, 1e7, 1e9];
+/** The slope that a monotone fit is asked for, so that a small shortfall still leaves it monotone. */
+const LEAST_SLOPE = 1e-3;
 
 /**
  * The Padé activation of the given order nearest to `f` on the range.
@@ -287,7 +289,7 @@ function residualsOf(
       const sign = monotone === 'increasing' ? 1 : -1;
       const scale = Math.sqrt(penalty);
       for (let i = 1; i < xs.length; i++) {
-        const step = sign * (at[i]!.y - at[i - 1]!.y);
+        const step = sign * (at[i]!.y - at[i - 1]!.y) - LEAST_SLOPE * (xs[i]! - xs[i - 1]!);
         if (step >= 0) continue;
         values.push(scale * step);
         rows.push(jacobian[i]!.map((v, j) => scale * sign * (v - jacobian[i - 1]![j]!)));

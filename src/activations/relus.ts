@@ -25,8 +25,17 @@ export function relu6(): Activation {
   return {
     kind: 'relu6',
     config: { name: 'relu6' },
-    layer: name => layers.layers.activation({ activation: 'relu6', name }),
+    layer: name => new ReLU6({ name }),
   };
+}
+
+/** tfjs's own layers compose it of two operators. */
+export class ReLU6 extends ActivationLayer {
+  static readonly className = 'ReLU6';
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.relu6(single(inputs));
+  }
 }
 
 const LreluOptions = z.strictObject({ slope: z.number().default(0.01) });
@@ -133,5 +142,6 @@ export class ParametricReLU extends ActivationLayer {
   }
 }
 
+tf.serialization.registerClass(ReLU6 as never);
 tf.serialization.registerClass(RandomReLU as never);
 tf.serialization.registerClass(ParametricReLU as never);

@@ -11,7 +11,7 @@ import * as tf from '@tensorflow/tfjs-core';
 export function nextKey(counter: tf.Variable): tf.Tensor1D {
   if (tf.getKernel('NextKey', tf.getBackend())) {
     const shared = tf.engine().backend.refCount(counter.dataId) > 1; // with a clone, which is not to change
-    if (shared) tf.tidy(() => counter.assign(tf.add(counter, 0)));
+    if (shared) tf.tidy(() => counter.assign(tf.add(counter, tf.scalar(0, 'int32'))));
     return tf.engine().runKernel('NextKey', { counter: counter as tf.Tensor }) as tf.Tensor1D;
   }
   const key = tf.clone(counter as tf.Tensor) as tf.Tensor1D;

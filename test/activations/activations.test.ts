@@ -38,7 +38,8 @@ const STATED: Record<string, Record<string, [number, number]>> = {
   tanh: { 'absolute-sum': [3.4e-6, 8.9e-7], 'sum-of-absolutes': [3.0e-6, 6.5e-7] },
   sigmoid: { 'absolute-sum': [4.5e-9, 1.1e-9], 'sum-of-absolutes': [4.5e-9, 1.1e-9] },
   swish: { 'absolute-sum': [1.1e-6, 2.9e-7], 'sum-of-absolutes': [1.1e-6, 2.9e-7] },
-  gelu: { 'absolute-sum': [8.9e-4, 3.0e-4], 'sum-of-absolutes': [3.2e-3, 8.3e-4] },
+  elu: { 'absolute-sum': [1.5e-4, 3.6e-5], 'sum-of-absolutes': [4.2e-4, 1.2e-4] },
+  gelu: { 'absolute-sum': [8.9e-4, 3.0e-4], 'sum-of-absolutes': [2.6e-3, 8.6e-4] },
 };
 
 test('every function in the table of coefficients has its stated error', t => {
@@ -128,7 +129,7 @@ test.serial('two layers of one pau() have coefficients of their own', t => {
 });
 
 const REFUSED: [object, RegExp][] = [
-  [{ ordr: [5, 4] }, /no option ordr, expected one of order, init, form, q/],
+  [{ ordr: [5, 4] }, /no option ordr, expected one of order, init, form, q, range, shared/],
   [{ order: [0, 4] }, /order/],
   [{ order: [5, 11] }, /order/],
   [{ q: 0 }, /q: .*got 0/],
@@ -148,7 +149,7 @@ test('pau names the coefficients that an order needs, and the functions that it 
   });
   t.throws(() => pau({ init: 'mish' }).layer('x'), {
     instanceOf: OptionsError,
-    message: /must be one of relu, lrelu, tanh, sigmoid, swish, gelu .*got 'mish'/,
+    message: /must be one of relu, lrelu, tanh, sigmoid, swish, elu, identity, gelu .*got 'mish'/,
   });
 });
 
