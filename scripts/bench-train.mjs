@@ -12,8 +12,8 @@ import { availableParallelism, cpus, platform, release } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { engine, softmaxCrossEntropy, tf, zoo } from '../dist/src/index.js';
 import { CompiledStep } from '../dist/src/engines/compiledStep.js';
+import { engine, softmaxCrossEntropy, tf, zoo } from '../dist/src/index.js';
 import { Optimizer } from '../dist/src/training/optimizer.js';
 import { Recipe } from '../dist/src/training/recipe.js';
 

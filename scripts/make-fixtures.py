@@ -279,6 +279,36 @@ def baselines_fixture():
             "gradients": {key: rounded(value.grad) for key, value in zip(parameters, inputs[1:])},
         })
     return {"seed": SEED + 2, "cases": cases}
+# --- batch normalisation over a few steps, its formula written out ---
+
+BATCH_NORMS = [([8, 5], 1e-5, 0.1), ([3, 4, 4, 6], 1e-5, 0.1), ([2, 3, 5, 1], 1e-3, 0.4)]
+
+
+def batch_norm_fixture():
+    cases = []
+    for shape, epsilon, momentum in BATCH_NORMS:
+        channels = shape[-1]
+        numbers = lambda count, phase: torch.tensor(noise(count, 1, phase))
+        mean, variance = numbers(channels, 1), torch.tensor(single(noise(channels, 1, 2) + 1.5))
+        gamma, beta = (numbers(channels, phase).requires_grad_() for phase in (3, 4))
+        images = numbers(math.prod(shape), 5).reshape(shape)
+        axes = list(range(len(shape) - 1))
+        count = math.prod(shape[:-1])
+        steps = []
+        for index in range(3):
+            x = (images * (index + 1) + index).requires_grad_()
+            batch_mean = x.mean(axes)
+            biased = ((x - batch_mean) ** 2).mean(axes)
+            y = (x - batch_mean) / torch.sqrt(biased + epsilon) * gamma + beta
+            dy = numbers(math.prod(shape), 10 + index).reshape(shape)
+            dx, dgamma, dbeta = torch.autograd.grad(y, (x, gamma, beta), dy)
+            mean = (1 - momentum) * mean + momentum * batch_mean.detach()
+            variance = (1 - momentum) * variance + momentum * biased.detach() * count / (count - 1)
+            values = {"y": y, "dx": dx, "dgamma": dgamma, "dbeta": dbeta, "mean": mean, "variance": variance}
+            steps.append({name: rounded(value) for name, value in values.items()})
+        inference = (images - mean) / torch.sqrt(variance + epsilon) * gamma + beta
+        cases.append({"shape": shape, "epsilon": epsilon, "momentum": momentum, "steps": steps, "inference": rounded(inference)})
+    return {"cases": cases}
 
 
 def write(name, content):
@@ -295,3 +325,4 @@ write("lenet-step", {activation: lenet_step(activation) for activation in ("pau"
 write("optimizers", optimizer_fixture())
 write("pade-sets", pade_sets_fixture())
 write("baselines", baselines_fixture())
+write("batch-norm", batch_norm_fixture())

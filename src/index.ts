@@ -10,7 +10,14 @@ export {
   type PruneStep,
   prune,
 } from '../pruning/prune.js';
-export { type ArchitectureDescription, type ArchitectureOptions, zoo } from '../zoo/index.js';
+export {
+  type ArchitectureDescription,
+  type ArchitectureOptions,
+  type LoadWeightsOptions,
+  type VariantOptions,
+  zoo,
+} from '../zoo/index.js';
+export { StateDictError } from '../zoo/stateDict.js';
 export { type LayerSummary, type ModelSummary, summary } from '../zoo/summary.js';
 export type { Activation, ActivationChoice } from './activations/activation.js';
 export {
@@ -55,6 +62,7 @@ export { type Verification, verifyBundle as verify } from './publish/readBundle.
 export type { WrittenBundle } from './publish/writeBundle.js';
 export { observeActivations } from './report/observe.js';
 export type { ActivationRecord, RunRecord, StepRecord } from './report/record.js';
+export { SafetensorsError } from './safetensors.js';
 export { Task } from './task.js';
 export type { EpochRecord } from './training/epochRecord.js';
 export { evaluate } from './training/evaluate.js';

@@ -43,6 +43,8 @@ export interface ArchitectureSizes {
   /** Multiply-accumulates of convolutions and dense layers for one input. */
   readonly macs: number;
   readonly activationSites: number;
+  /** What stands at the sites in the original definition, for weights that were trained with it; default `'relu'`. */
+  readonly originalActivation?: string;
 }
 
 export interface ArchitectureDescription extends ArchitectureSizes {

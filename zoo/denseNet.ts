@@ -3,6 +3,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { checkOptions } from '../src/options.js';
 import { type ArchitectureDescription, VariantOptions } from './architecture.js';
 import { type Features, type Initialization, type Network, network } from './network.js';
+import type { ModuleRules } from './stateDict.js';
 
 /** Layers of the four dense blocks. */
 const BLOCKS = {
@@ -126,4 +127,32 @@ function transition(net: Network, x: Features, path: string, usual: number): Fea
 
 function preActivated(net: Network, x: Features, { bn, act }: { bn: string; act: string }): Features {
   return net.activate(net.batchNorm(x, bn), act);
+}
+
+/** Names of a network's layers in kuangliu's state dicts and in torchvision's. */
+export const denseNetModules: Readonly<Record<'cifar' | 'imagenet', ModuleRules>> = {
+  cifar: [
+    [/^stem\/conv$/, () => 'conv1'],
+    [/^block(\d)\/layer(\d+)\/(\w+)$/, (block, layer, part) => `dense${block}.${Number(layer) - 1}.${part}`],
+    [/^transition(\d)\/(\w+)$/, (transition, part) => `trans${transition}.${part}`],
+    [/^final\/bn$/, () => 'bn'],
+    [/^logits$/, () => 'linear'],
+  ],
+  imagenet: [
+    [/^stem\/(\w+)$/, part => `features.${inTorchvision(part)}0`],
+    [
+      /^block(\d)\/layer(\d+)\/(\w+)$/,
+      (block, layer, part) => `features.denseblock${block}.denselayer${layer}.${inTorchvision(part)}`,
+    ],
+    [
+      /^transition(\d)\/(\w+)$/,
+      (transition, part) => `features.transition${transition}.${inTorchvision(part)}`,
+    ],
+    [/^final\/bn$/, () => 'features.norm5'],
+    [/^logits$/, () => 'classifier'],
+  ],
+};
+
+function inTorchvision(part: string): string {
+  return part.replace('bn', 'norm');
 }

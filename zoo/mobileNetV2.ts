@@ -3,6 +3,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { checkOptions } from '../src/options.js';
 import { type ArchitectureDescription, VariantOptions } from './architecture.js';
 import { type Features, type Initialization, type Network, network } from './network.js';
+import type { ModuleRules } from './stateDict.js';
 
 export const mobileNetV2Description: ArchitectureDescription = {
   name: 'mobileNetV2',
@@ -18,6 +19,7 @@ export const mobileNetV2Description: ArchitectureDescription = {
     parameters: 3_504_872,
     macs: 300_774_272,
     activationSites: 35,
+    originalActivation: 'relu6',
   },
 };
 
@@ -105,4 +107,34 @@ function projected(net: Network, x: Features, name: string, channels: number): F
 
 function unit(name: string) {
   return { conv: `${name}/conv`, bn: `${name}/bn`, act: `${name}/act` };
+}
+
+/** Names of the network's layers in kuangliu's state dict and in torchvision's. */
+export const mobileNetV2Modules: Readonly<Record<'cifar' | 'imagenet', ModuleRules>> = {
+  cifar: [
+    [/^stem\/(\w+)$/, kind => `${kind}1`],
+    [/^head\/(\w+)$/, kind => `${kind}2`],
+    [/^block(\d+)\/shortcut\/(\w+)$/, (block, kind) => `layers.${Number(block) - 1}.shortcut.${place(kind)}`],
+    [
+      /^block(\d+)\/(\w+)\/(\w+)$/,
+      (block, step, kind) =>
+        `layers.${Number(block) - 1}.${kind}${['expand', 'depthwise', 'project'].indexOf(step) + 1}`,
+    ],
+    [/^logits$/, () => 'linear'],
+  ],
+  imagenet: [
+    [/^stem\/(\w+)$/, kind => `features.0.${place(kind)}`],
+    [/^head\/(\w+)$/, kind => `features.18.${place(kind)}`],
+    [/^block1\/depthwise\/(\w+)$/, kind => `features.1.conv.0.${place(kind)}`], // there is nothing to expand
+    [/^block1\/project\/(\w+)$/, kind => `features.1.conv.${1 + place(kind)}`],
+    [/^block(\d+)\/expand\/(\w+)$/, (block, kind) => `features.${block}.conv.0.${place(kind)}`],
+    [/^block(\d+)\/depthwise\/(\w+)$/, (block, kind) => `features.${block}.conv.1.${place(kind)}`],
+    [/^block(\d+)\/project\/(\w+)$/, (block, kind) => `features.${block}.conv.${2 + place(kind)}`],
+    [/^logits$/, () => 'classifier.1'],
+  ],
+};
+
+/** In a Sequential of a convolution and its batch normalisation. */
+function place(kind: string): number {
+  return kind === 'conv' ? 0 : 1;
 }

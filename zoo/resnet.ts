@@ -3,6 +3,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { checkOptions } from '../src/options.js';
 import { type ArchitectureDescription, VariantOptions } from './architecture.js';
 import { type Features, type Initialization, type Network, network } from './network.js';
+import type { ModuleRules } from './stateDict.js';
 
 interface Depth {
   readonly block: 'basic' | 'bottleneck';
@@ -162,4 +163,25 @@ function projected(net: Network, x: Features, name: string, filters: number, str
 /** Batch normalisation makes a bias idle, but for Maxout, which stands between the two (Molina et al., A.2). */
 function biasOf(net: Network): 'none' | 'learned' {
   return net.pieces > 1 ? 'learned' : 'none';
+}
+
+/** Names of a network's layers in kuangliu's state dicts and in torchvision's. */
+export const resnetModules: Readonly<Record<'cifar' | 'imagenet', ModuleRules>> = {
+  cifar: modules({ shortcut: 'shortcut', logits: 'linear' }),
+  imagenet: modules({ shortcut: 'downsample', logits: 'fc' }),
+};
+
+function modules({ shortcut, logits }: { shortcut: string; logits: string }): ModuleRules {
+  return [
+    [/^stem\/(\w+)$/, kind => `${kind}1`],
+    [
+      /^stage(\d)\/block(\d+)\/(\w+)$/,
+      (stage, block, layer) => `layer${stage}.${Number(block) - 1}.${layer}`,
+    ],
+    [
+      /^stage(\d)\/block(\d+)\/shortcut\/(\w+)$/,
+      (stage, block, kind) => `layer${stage}.${Number(block) - 1}.${shortcut}.${kind === 'conv' ? 0 : 1}`,
+    ],
+    [/^logits$/, () => logits],
+  ];
 }

@@ -1,4 +1,4 @@
-/** Sizes of a network: parameters, the activations' share, and multiply-accumulates, per layer and in total. */
+/** Sizes of a network: parameters, the activations' share, multiply-accumulates and memory, per layer and in total. */
 import { util } from '@tensorflow/tfjs-core';
 import type * as layers from '@tensorflow/tfjs-layers';
 import { ActivationLayer } from '../src/activations/activationLayer.js';
@@ -13,6 +13,8 @@ export interface LayerSummary {
   readonly outputShape: readonly number[];
   readonly parameters: number;
   readonly macs: number;
+  /** Bytes of the output for one input, in float32; 0 where it shares its input's memory. */
+  readonly activationBytes: number;
 }
 
 export interface ModelSummary {
@@ -22,11 +24,16 @@ export interface ModelSummary {
   readonly activationParameters: number;
   /** Multiply-accumulates of convolutions and dense layers for one input. */
   readonly macs: number;
+  /** Bytes of all outputs for one input: what a training step holds before it goes back. */
+  readonly activationBytes: number;
   readonly layers: readonly LayerSummary[];
 }
 
 /** tfjs's own; every other is an ActivationLayer. */
 const ACTIVATION_TYPES = new Set(['Activation', 'ReLU', 'LeakyReLU', 'PReLU', 'ELU', 'ThresholdedReLU']);
+
+/** Layers whose output is their input (or the caller's images) in another shape. */
+const VIEWS = new Set(['InputLayer', 'Flatten', 'Reshape']);
 
 /** Whether a layer is an activation: its parameters are counted apart and learn at a rate of their own. */
 export function isActivation(layer: Layer): boolean {
@@ -41,6 +48,7 @@ export function summary(model: layers.LayersModel): ModelSummary {
     parameters: total(row => row.parameters),
     activationParameters: total(row => (activations.has(row.name) ? row.parameters : 0)),
     macs: total(row => row.macs),
+    activationBytes: total(row => row.activationBytes),
     layers: rows,
   };
 }
@@ -57,6 +65,7 @@ function summarise(layer: Layer): LayerSummary {
     outputShape,
     parameters,
     macs: macsOf(layer, outputShape),
+    activationBytes: VIEWS.has(layer.getClassName()) ? 0 : 4 * util.sizeFromShape(outputShape),
   };
 }
 

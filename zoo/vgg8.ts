@@ -3,6 +3,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { checkOptions } from '../src/options.js';
 import { type ArchitectureDescription, ArchitectureOptions } from './architecture.js';
 import { network } from './network.js';
+import type { ModuleRules } from './stateDict.js';
 
 export const vgg8Description: ArchitectureDescription = {
   name: 'vgg8',
@@ -35,3 +36,10 @@ export function vgg8(options: ArchitectureOptions = {}): LayersModel {
     return net.dense(net.flatten(x, 'flatten'), 'logits', net.classes);
   });
 }
+
+/** Names of the network's layers in a state dict of kuangliu's VGG: convolution, normalisation, ReLU and pooling in turn. */
+export const vgg8Modules: ModuleRules = [
+  [/^conv(\d)$/, layer => `features.${4 * (Number(layer) - 1)}`],
+  [/^bn(\d)$/, layer => `features.${4 * (Number(layer) - 1) + 1}`],
+  [/^logits$/, () => 'classifier'],
+];

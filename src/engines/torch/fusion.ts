@@ -32,7 +32,15 @@ export function fused(calls: readonly OperatorCall[], kept: ReadonlySet<number>)
     const [, ...byCoefficients] = padeBackward.results;
     replacements.set(padeBackward, {
       name: 'padezoo::batch_norm_pade_backward',
-      args: [padeBackward.args[0], x, gamma, beta, new Place(mean!, 1), new Place(inverse!, 1), ...activation],
+      args: [
+        padeBackward.args[0],
+        x,
+        gamma,
+        beta,
+        new Place(mean!, 1),
+        new Place(inverse!, 1),
+        ...activation,
+      ],
       results: [dx!, dgamma!, dbeta!, ...byCoefficients],
     });
     replacements.set(normBackward, undefined);
