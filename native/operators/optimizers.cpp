@@ -14,11 +14,11 @@ namespace {
 using at::Tensor;
 using at::TensorList;
 
-/// `t` with the memory layout of `like`; a copy only when they differ.
+/// A gradient with its variable's type and memory layout; a copy only when they differ.
 Tensor withLayoutOf(const Tensor& like, const Tensor& t) {
-  TORCH_CHECK(t.sizes() == like.sizes() && t.scalar_type() == at::kFloat, "a gradient must look like its variable: got ",
-              t.scalar_type(), " ", t.sizes(), " for ", like.sizes());
-  return t.strides() == like.strides() ? t : at::empty_like(like).copy_(t);
+  TORCH_CHECK(t.sizes() == like.sizes() && (t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16),
+              "a gradient must look like its variable: got ", t.scalar_type(), " ", t.sizes(), " for ", like.sizes());
+  return t.strides() == like.strides() && t.scalar_type() == at::kFloat ? t : at::empty_like(like).copy_(t);
 }
 
 void checkLists(TensorList variables, size_t gradients, size_t factors, size_t decays) {

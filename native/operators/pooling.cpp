@@ -31,7 +31,8 @@ struct Shape {
 };
 
 Shape shapeOf(const at::Tensor& x, int64_t window) {
-  TORCH_CHECK(x.dim() == 4 && x.scalar_type() == at::kFloat, "x must be float32 [n, h, w, c], got ", x.scalar_type(), " ",
+  TORCH_CHECK(x.dim() == 4 && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16),
+              "x must be float32 or bfloat16 [n, h, w, c], got ", x.scalar_type(), " ",
               x.sizes());
   TORCH_CHECK(window >= 1 && window <= kMaxWindow && window <= x.size(1) && window <= x.size(2),
               "window must be from 1 to the image's size and to ", kMaxWindow, ", got ",
@@ -82,9 +83,10 @@ PADEZOO_VERSIONS void forwardRow(const float* __restrict x, float* __restrict y,
 }
 
 /// Adds one row of gradients to `window` rows of dx, which are zero.
-void backwardRow(const float* dy, const uint8_t* places, float* dx, const int64_t* offsets, const Shape& s) {
+template <typename T>
+void backwardRow(const T* dy, const uint8_t* places, T* dx, const int64_t* offsets, const Shape& s) {
   for (int64_t column = 0; column < s.outWidth; column++) {
-    float* to = dx + column * s.window * s.channels;
+    T* to = dx + column * s.window * s.channels;
     const int64_t from = column * s.channels;
     for (int64_t c = 0; c < s.channels; c++) to[offsets[places[from + c]] + c] = dy[from + c];
   }
@@ -97,44 +99,66 @@ void forRows(const Shape& s, const Body& body) {
   at::parallel_for(0, s.images * s.outHeight, grain, body);
 }
 
+/// Rows in float32: the memory itself, or a copy in `buffer`.
+const float* floats(const float* rows, float*, int64_t) { return rows; }
+const float* floats(const c10::BFloat16* rows, float* buffer, int64_t count) {
+  for (int64_t i = 0; i < count; i++) buffer[i] = rows[i];
+  return buffer;
+}
+
+template <typename T>
+void forwardAll(const at::Tensor& x, at::Tensor& y, at::Tensor& places, const Shape& s) {
+  const T* from = static_cast<const T*>(x.data_ptr());
+  T* to = static_cast<T*>(y.data_ptr());
+  uint8_t* place = places.data_ptr<uint8_t>();
+  forRows(s, [&](int64_t begin, int64_t end) {
+    std::vector<float> columns(s.rowLength()), wide(s.rowLength() * s.window), best(s.outRowLength());
+    std::vector<int32_t> rows(s.rowLength()), found(s.outRowLength());
+    for (int64_t row = begin; row < end; row++) {
+      const int64_t out = row * s.outRowLength();
+      const float* window = floats(from + s.firstRow(row) * s.rowLength(), wide.data(), s.rowLength() * s.window);
+      forwardRow(window, best.data(), place + out, columns.data(), rows.data(), found.data(), s);
+      for (int64_t i = 0; i < s.outRowLength(); i++) to[out + i] = best[i];  // exact: every result is one of x's values
+    }
+  });
+}
+
 std::tuple<at::Tensor, at::Tensor> maxPool(const at::Tensor& input, int64_t window) {
   const Shape s = shapeOf(input, window);
   const at::Tensor x = input.contiguous();
   at::Tensor y = at::empty({s.images, s.outHeight, s.outWidth, s.channels}, x.options());
   at::Tensor places = at::empty(y.sizes(), x.options().dtype(at::kByte));
-  const float* from = x.data_ptr<float>();
-  float* to = y.data_ptr<float>();
-  uint8_t* place = places.data_ptr<uint8_t>();
-  forRows(s, [&](int64_t begin, int64_t end) {
-    std::vector<float> columns(s.rowLength());
-    std::vector<int32_t> rows(s.rowLength()), found(s.outRowLength());
-    for (int64_t row = begin; row < end; row++) {
-      const int64_t out = row * s.outRowLength();
-      forwardRow(from + s.firstRow(row) * s.rowLength(), to + out, place + out, columns.data(), rows.data(),
-                 found.data(), s);
-    }
-  });
+  if (x.scalar_type() == at::kFloat) forwardAll<float>(x, y, places, s);
+  else forwardAll<c10::BFloat16>(x, y, places, s);
   return {y, places};
 }
 
-at::Tensor maxPoolBackward(const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& places, int64_t window) {
-  const Shape s = shapeOf(input, window);
-  const at::Tensor dy = gradient.contiguous();
-  TORCH_CHECK(dy.sizes() == places.sizes() && places.scalar_type() == at::kByte && places.is_contiguous() &&
-                  dy.size(1) == s.outHeight && dy.size(2) == s.outWidth,
-              "gradient and places must look like the result, got ", dy.sizes(), " and ", places.sizes());
-  at::Tensor dx = at::zeros(input.sizes(), input.options());
-  std::vector<int64_t> offsets(window * window);
-  for (int64_t i = 0; i < window * window; i++) offsets[i] = i / window * s.rowLength() + i % window * s.channels;
-  const float* upstream = dy.data_ptr<float>();
+template <typename T>
+void backwardAll(const at::Tensor& dy, const at::Tensor& places, at::Tensor& dx, const Shape& s) {
+  std::vector<int64_t> offsets(s.window * s.window);
+  for (int64_t i = 0; i < s.window * s.window; i++)
+    offsets[i] = i / s.window * s.rowLength() + i % s.window * s.channels;
+  const T* upstream = static_cast<const T*>(dy.data_ptr());
   const uint8_t* place = places.data_ptr<uint8_t>();
-  float* to = dx.data_ptr<float>();
+  T* to = static_cast<T*>(dx.data_ptr());
   forRows(s, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
       const int64_t out = row * s.outRowLength();
       backwardRow(upstream + out, place + out, to + s.firstRow(row) * s.rowLength(), offsets.data(), s);
     }
   });
+}
+
+at::Tensor maxPoolBackward(const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& places, int64_t window) {
+  const Shape s = shapeOf(input, window);
+  const at::Tensor dy = gradient.contiguous();
+  TORCH_CHECK(dy.sizes() == places.sizes() && dy.scalar_type() == input.scalar_type() && places.scalar_type() == at::kByte &&
+                  places.is_contiguous() && dy.size(1) == s.outHeight && dy.size(2) == s.outWidth,
+              "gradient and places must look like the result, got ", dy.scalar_type(), " ", dy.sizes(), " and ",
+              places.scalar_type(), " ", places.sizes());
+  at::Tensor dx = at::zeros(input.sizes(), input.options());
+  if (dx.scalar_type() == at::kFloat) backwardAll<float>(dy, places, dx, s);
+  else backwardAll<c10::BFloat16>(dy, places, dx, s);
   return dx;
 }
 

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionsError } from '../errors.js';
 import { TorchBackend } from './torch/index.js';
+import { enginePrecision } from './torch/precision.js';
 import { recordStep, TorchProgram } from './torch/program.js';
 import type { Recording } from './torch/recording.js';
 
@@ -65,7 +66,8 @@ export class CompiledStep {
 
   /** Runs the step once; its outputs are the caller's. */
   run(inputs: readonly tf.Tensor[]): tf.Tensor[] {
-    const key = inputs.map(({ dtype, shape }) => `${dtype}[${shape}]`).join();
+    const shapes = inputs.map(({ dtype, shape }) => `${dtype}[${shape}]`);
+    const key = [tf.getBackend(), enginePrecision(), ...shapes].join();
     const entry = this.#entries.get(key) ?? this.#newEntry();
     this.#entries.set(key, entry);
     this.#latest = entry;

@@ -218,7 +218,18 @@ export class TorchBackend extends KernelBackend {
     const { strings, dtype } = entry;
     if (strings) return strings.slice(); // with its holes, if it came from a buffer
     this.#settle(entry);
-    return valuesIn(this.native.addon.read(entry.tensor!.handle), dtype);
+    const readable = this.#readable(entry.tensor!);
+    try {
+      return valuesIn(this.native.addon.read(readable.handle), dtype);
+    } finally {
+      if (readable !== entry.tensor) this.release(readable);
+    }
+  }
+
+  /** A tensor of a dtype that JavaScript has arrays for; the caller releases it if it is another one. */
+  #readable(tensor: TorchTensor): TorchTensor {
+    if (tensor.dtype !== 'bfloat16') return tensor;
+    return this.detached(aten => aten('to.dtype', tensor, scalarType('float32')));
   }
 
   override async read(dataId: DataId): Promise<BackendValues> {
@@ -226,9 +237,14 @@ export class TorchBackend extends KernelBackend {
     const entry = this.#data.get(dataId);
     if (entry.strings) return this.readSync(dataId);
     this.#settle(entry);
-    const { handle, shape } = entry.tensor!;
-    if (util.sizeFromShape(shape) < LARGE_READ) return this.readSync(dataId);
-    return valuesIn(await this.native.addon.readAsync(handle), entry.dtype);
+    const tensor = entry.tensor!;
+    if (util.sizeFromShape(tensor.shape) < LARGE_READ) return this.readSync(dataId);
+    const readable = this.#readable(tensor);
+    try {
+      return valuesIn(await this.native.addon.readAsync(readable.handle), entry.dtype);
+    } finally {
+      if (readable !== tensor) this.release(readable);
+    }
   }
 
   override disposeData(dataId: DataId, force = false): boolean {
@@ -292,9 +308,13 @@ function handlesOf(tensor: TorchTensor): Handle[] {
   return [tensor.handle, ...(tensor.companions ?? []).map(companion => companion.handle)];
 }
 
-/** A result as the data storage keeps it: of a dtype that tfjs has (no int64, no float64), its operands held by aliases. */
+/**
+ * A result as the data storage keeps it: of a dtype that tfjs has (no int64, no float64) or bfloat16, which is float32 to
+ * tfjs; what a pending one needs is held by aliases.
+ */
 function lasting(aten: Aten, result: KernelResult): KernelResult {
   if (isPending(result)) return { ...result, uses: result.uses.map(tensor => aten('alias', tensor)) };
+  if (result.dtype === 'bfloat16') return result;
   const front = DTYPES[FRONT_DTYPES[result.dtype]]!;
   return front === result.dtype ? result : aten('to.dtype', result, scalarType(front));
 }

@@ -4,6 +4,7 @@ import { EngineError } from './addon.js';
 import type { Aten, KernelResult, TorchTensor } from './aten.js';
 import type { TorchBackend } from './backend.js';
 import { runInJavascript } from './javascript.js';
+import { fitted } from './precision.js';
 
 export const BACKEND_NAME = 'torch';
 
@@ -43,17 +44,14 @@ function configOf(kernelName: string, kernel: Kernel): KernelConfig {
         return runInJavascript(kernelName, inputs as Record<string, TensorInfo>, attrs, torch);
       let isList = false;
       const outputs = torch.run(infos, aten => {
-        const tensors: Record<string, TorchTensor> = {};
-        const list: TorchTensor[] = [];
-        for (const [name, info] of Object.entries(inputs) as [string, TensorInfo | undefined][]) {
-          if (info == null) continue;
-          tensors[name] = torch.tensorOf(info);
-          list.push(tensors[name]);
-        }
+        const given: Record<string, TorchTensor> = {};
+        for (const [name, info] of Object.entries(inputs) as [string, TensorInfo | undefined][])
+          if (info != null) given[name] = torch.tensorOf(info);
         try {
+          const tensors = fitted(aten, kernelName, given);
           const results = kernel({
             inputs: tensors,
-            list,
+            list: Object.values(tensors),
             attributes: attrs ?? {},
             aten,
             relay: (name, copy) => torch.relay((inputs as Record<string, TensorInfo>)[name]!, copy),

@@ -1,4 +1,5 @@
-/** In what precision the torch engine calculates convolutions and matrix products; their kernels ask here. */
+/** In what precision the torch engine calculates: bfloat16 for convolutions, matrix products and what lies between them. */
+import { type Aten, scalarType, type TorchTensor } from './aten.js';
 
 export const PRECISIONS = ['fp32', 'bf16'] as const;
 
@@ -15,4 +16,79 @@ export function enginePrecision(): Precision {
 /** For `engine.use` alone: what tensors already hold does not change. */
 export function setEnginePrecision(precision: Precision): void {
   chosen = precision;
+}
+
+/** A convolution's or a product's operand, as the precision has it. */
+export function operand(aten: Aten, x: TorchTensor): TorchTensor {
+  return chosen === 'bf16' && x.dtype === 'float32' ? aten('to.dtype', x, scalarType('bfloat16')) : x;
+}
+
+/** The kernels that work on bfloat16 tensors as they are; every other kernel sees them in float32. */
+const KEEP_BFLOAT16: ReadonlySet<string> = new Set([
+  'Conv2D',
+  'FusedConv2D',
+  'Conv2DBackpropInput',
+  'Conv2DBackpropFilter',
+  'DepthwiseConv2dNative',
+  'FusedDepthwiseConv2D',
+  'DepthwiseConv2dNativeBackpropInput',
+  'DepthwiseConv2dNativeBackpropFilter',
+  'BatchMatMul',
+  '_FusedMatMul',
+  'MaxPool',
+  'MaxPoolGrad',
+  'AvgPool',
+  'AvgPoolGrad',
+  'Pade',
+  'PadeGrad',
+  'NoisyPade',
+  'NoisyPadeGrad',
+  'Relu',
+  'ReluGrad',
+  'Relu6',
+  'Relu6Grad',
+  'LeakyRelu',
+  'LeakyReluGrad',
+  'Silu',
+  'SiluGrad',
+  'ExponentialUnit',
+  'ExponentialUnitGrad',
+  'Hinges',
+  'HingesGrad',
+  'RandomSlopes',
+  'Maxout',
+  'MaxoutGrad',
+  'Add',
+  'AddN',
+  'Sum',
+  'Mean',
+  'Identity',
+  'Reshape',
+  'Transpose',
+  'Concat',
+  'Slice',
+  'PadV2',
+]);
+
+/** A kernel's inputs in dtypes that it works on; an upstream gradient in that of the tensor whose gradient it is. */
+export function fitted(
+  aten: Aten,
+  kernel: string,
+  tensors: Readonly<Record<string, TorchTensor>>,
+): Readonly<Record<string, TorchTensor>> {
+  const given = Object.entries(tensors);
+  if (!given.some(([, { dtype }]) => dtype === 'bfloat16')) return tensors;
+  if (!KEEP_BFLOAT16.has(kernel)) {
+    const wide = (x: TorchTensor) =>
+      x.dtype === 'bfloat16' ? aten('to.dtype', x, scalarType('float32')) : x;
+    return Object.fromEntries(given.map(([name, x]) => [name, wide(x)]));
+  }
+  const { dy } = tensors;
+  const of = tensors.x ?? tensors.input;
+  return dy && of ? { ...tensors, dy: likeIn(aten, dy, of) } : tensors;
+}
+
+/** `dy` in x's dtype. */
+export function likeIn(aten: Aten, dy: TorchTensor, x: TorchTensor): TorchTensor {
+  return dy.dtype === x.dtype ? dy : aten('to.dtype', dy, scalarType(x.dtype));
 }

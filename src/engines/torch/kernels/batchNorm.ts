@@ -2,6 +2,7 @@
 import type { KernelConfig, TensorInfo } from '@tensorflow/tfjs-core';
 import type { TorchBackend } from '../backend.js';
 import { BACKEND_NAME } from '../kernel.js';
+import { likeIn } from '../precision.js';
 
 /** -> [y, mean, 1 / √(variance + epsilon)]; changes the running statistics in place. */
 const training: KernelConfig = {
@@ -36,7 +37,7 @@ const gradient: KernelConfig = {
     return torch.run([], aten =>
       aten.tuple(
         'padezoo::batch_norm_backward',
-        torch.tensorOf(dy!),
+        likeIn(aten, torch.tensorOf(dy!), torch.tensorOf(x!)),
         torch.tensorOf(x!),
         torch.tensorOf(gamma!),
         torch.tensorOf(mean!),

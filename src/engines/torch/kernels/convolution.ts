@@ -2,6 +2,7 @@
 import { backend_util } from '@tensorflow/tfjs-core';
 import type { Aten, PendingTensor, TorchTensor } from '../aten.js';
 import type { Attributes, Call, Kernels } from '../kernel.js';
+import { enginePrecision, operand } from '../precision.js';
 import { activate } from './fusedActivation.js';
 import { type Padding, padded, paddingOf, unpadded } from './windows.js';
 
@@ -98,12 +99,13 @@ function convolve(call: Call, { depthwise }: { depthwise: boolean }): TorchTenso
   if (shape.info.outShape.includes(0)) return aten('new_empty', x!, shape.info.outShape);
   const filter = depthwise || given!.layout === 'filter' ? given! : call.relay('filter', filterLayout);
   const channelsFirst = attributes.dataFormat === 'NCHW';
-  const input = padded(aten, channelsFirst ? x! : toNchw(aten, x!), shape.padding, 0);
+  const channelsSecond = channelsFirst ? x! : toNchw(aten, x!);
+  const input = padded(aten, operand(aten, channelsSecond), shape.padding, 0);
   const y = aten(
     'conv2d',
     input,
-    filterOf(aten, filter, depthwise),
-    bias && bias.shape.length === 1 ? bias : null,
+    filterOf(aten, operand(aten, filter), depthwise),
+    bias && bias.shape.length === 1 ? operand(aten, bias) : null,
     shape.stride,
     shape.padding.even,
     shape.dilation,
@@ -129,9 +131,10 @@ function gradient(
   if (dy.shape.includes(0)) return aten('new_zeros', dy, wanted === 'input' ? inShape : filterShape);
   const shape = geometry(inShape, filterShape, attributes, depthwise);
   const channelsFirst = attributes.dataFormat === 'NCHW';
-  const nchw = (t: TorchTensor) => (channelsFirst ? t : toNchw(aten, t));
+  const nchw = (t: TorchTensor) => operand(aten, channelsFirst ? t : toNchw(aten, t));
+  const upstream = nchw(dy);
   // libtorch looks at the shape only of the operand whose gradient is not wanted: a broadcast scalar will do.
-  const shapeOnly = (sizes: number[]) => aten('expand', aten('new_empty', dy, [1, 1, 1, 1]), sizes);
+  const shapeOnly = (sizes: number[]) => aten('expand', aten('new_empty', upstream, [1, 1, 1, 1]), sizes);
   const [h, w, inner, outer] = filterShape as [number, number, number, number];
   const { batchSize, inChannels, inHeight, inWidth } = shape.info;
   const [rows, columns] = (shape.padding.byHand ?? []).map(([before, after]) => before + after);
@@ -140,10 +143,10 @@ function gradient(
     : padded(aten, nchw(x), shape.padding, 0);
   const weight = Array.isArray(filter)
     ? shapeOnly(depthwise ? [inner * outer, 1, h, w] : [outer, inner, h, w])
-    : filterOf(aten, filter, depthwise);
+    : filterOf(aten, operand(aten, filter), depthwise);
   const [dx, dw] = aten.tuple(
     'convolution_backward',
-    nchw(dy),
+    upstream,
     input,
     weight,
     null,
@@ -168,7 +171,7 @@ function inputGradient({ attributes, inputs }: Call, depthwise: boolean): Pendin
   const { dy, filter } = inputs as Record<'dy' | 'filter', TorchTensor>;
   return {
     shape: attributes.inputShape,
-    dtype: 'float32',
+    dtype: enginePrecision() === 'bf16' ? 'bfloat16' : 'float32',
     uses: [dy, filter],
     compute: (aten, [laterDy, laterFilter]) =>
       gradient({ aten, attributes }, 'input', laterDy!, attributes.inputShape, laterFilter!, depthwise),

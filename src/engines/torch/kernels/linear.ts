@@ -3,6 +3,7 @@ import { backend_util } from '@tensorflow/tfjs-core';
 import { EngineError } from '../addon.js';
 import type { TorchTensor } from '../aten.js';
 import type { Call, Kernels } from '../kernel.js';
+import { likeIn, operand } from '../precision.js';
 import { activate } from './fusedActivation.js';
 
 /** a·b over the last two axes; leading axes broadcast. */
@@ -14,13 +15,13 @@ function product({ inputs: { a, b }, attributes: { transposeA, transposeB }, ate
   }
   const left = transposeA ? aten('transpose.int', a!, -2, -1) : a!;
   const right = transposeB ? aten('transpose.int', b!, -2, -1) : b!;
-  return aten('matmul', left, right);
+  return aten('matmul', operand(aten, left), operand(aten, right));
 }
 
 function fusedProduct(call: Call): TorchTensor {
   const { bias } = call.inputs;
   const y = product(call);
-  return activate(call, bias ? call.aten('add.Tensor', y, bias) : y);
+  return activate(call, bias ? call.aten('add.Tensor', y, likeIn(call.aten, bias, y)) : y);
 }
 
 function einsum({ list, attributes: { equation }, aten }: Call): TorchTensor {

@@ -23,6 +23,8 @@ interface Pooling {
   readonly plainWindow: number | undefined;
 }
 
+const isFloat = ({ dtype }: TorchTensor) => dtype === 'float32' || dtype === 'bfloat16';
+
 const MAX_PLAIN_WINDOW = 15; // the kernel keeps places in a window as bytes
 
 function pooling2d(x: TorchTensor, { filterSize, strides, pad, dimRoundingMode }: Attributes): Pooling {
@@ -65,7 +67,7 @@ function pooling2d(x: TorchTensor, { filterSize, strides, pad, dimRoundingMode }
     isEmpty: info.outShape.includes(0),
     channelsFirst: toNchw,
     channelsLast: toNhwc,
-    plainWindow: isPlain && side <= MAX_PLAIN_WINDOW && x.dtype === 'float32' ? side : undefined,
+    plainWindow: isPlain && side <= MAX_PLAIN_WINDOW && isFloat(x) ? side : undefined,
   };
 }
 
@@ -102,13 +104,13 @@ function evenOrByHand({ even, byHand }: Padding, kernel: readonly number[]): Pad
 function maximaOf(aten: Aten, x: TorchTensor, pooling: Pooling): [TorchTensor, TorchTensor] {
   const { axes, kernel, stride, padding } = pooling;
   const least = Number.NEGATIVE_INFINITY;
-  const floats = x.dtype === 'float32' ? x : aten('to.dtype', x, scalarType('float64'));
+  const floats = isFloat(x) ? x : aten('to.dtype', x, scalarType('float64'));
   const input = padded(aten, pooling.channelsFirst(aten, floats), padding, least);
   const inPlace = padding.byHand ? '_' : ''; // what was padded by hand is a copy already
   const numbers = aten(`nan_to_num${inPlace}`, input, least, Number.POSITIVE_INFINITY, least);
   const windows = [kernel, stride, padding.even, ones(kernel)];
   const [y, indices] = aten.tuple(`max_pool${axes}_with_indices`, numbers, ...windows);
-  return [x.dtype === 'float32' ? y! : aten('to.dtype', y!, scalarType(x.dtype)), indices!];
+  return [isFloat(x) ? y! : aten('to.dtype', y!, scalarType(x.dtype)), indices!];
 }
 
 const ones = (like: readonly unknown[]) => like.map(() => 1);

@@ -19,6 +19,14 @@ const reduction =
     return axes.length === 0 ? x : call.aten(operator, x, axes, call.attributes.keepDims ?? false);
   };
 
+/** Of bfloat16 in float32: sums have more digits than their terms. */
+function sum(call: Call): TorchTensor {
+  const x = call.inputs.x!;
+  if (x.dtype !== 'bfloat16') return reduction('sum.dim_IntList')(call) as TorchTensor;
+  const keepDims = call.attributes.keepDims ?? false;
+  return call.aten('sum.dim_IntList', x, axesOf(call, x), keepDims, scalarType('float32'));
+}
+
 /** ATen reduces truth values and products one axis at a time. */
 const oneAxisAtATime =
   (operator: string): Kernel =>
@@ -78,7 +86,7 @@ function shifted(aten: Aten, x: TorchTensor, axis: number, first: number): Torch
 }
 
 export const reductionKernels: Kernels = {
-  Sum: reduction('sum.dim_IntList'),
+  Sum: sum,
   Mean: mean,
   Max: reduction('amax'),
   Min: reduction('amin'),
