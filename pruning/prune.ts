@@ -75,7 +75,7 @@ export type PruneEvent =
 export function prune(model: LayersModel, options: PruneOptions = {}): Task<PruneEvent, PruneResult> {
   const memory = provenanceOf(model);
   const { train: recipeOptions = memory.recipe, data = memory.data, signal, ...rest } = options;
-  const checked = checkOptions(Options, rest, 'prune');
+  const checked = checkOptions(Options, rest, 'prune', ['train', 'data', 'signal']);
   checkSteps(checked.steps);
   const groups = widthGroups(model);
   if (groups.length === 0)

@@ -12,6 +12,7 @@ import { availableParallelism, cpus, platform, release } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { CompiledStep } from '../dist/src/engines/compiledStep.js';
 import { engine, softmaxCrossEntropy, tf, zoo } from '../dist/src/index.js';
 import { Optimizer } from '../dist/src/training/optimizer.js';
 import { Recipe } from '../dist/src/training/recipe.js';
@@ -93,17 +94,22 @@ function stepper(name, activation) {
     Array.from({ length: batch }, (_, i) => i % 10),
     'int32',
   );
+  const update = new CompiledStep(([images, labels, learningRate]) => {
+    const { value, grads } = tf.variableGrads(
+      () => softmaxCrossEntropy(model.apply(images, { training: true }), labels),
+      [...optimizer.variables],
+    );
+    optimizer.apply(
+      optimizer.variables.map(variable => grads[variable.name]),
+      learningRate,
+      value,
+    );
+    return [value];
+  });
   const step = () =>
     tf.tidy(() => {
-      const { value, grads } = tf.variableGrads(
-        () => softmaxCrossEntropy(model.apply(images, { training: true }), labels),
-        [...optimizer.variables],
-      );
-      optimizer.apply(
-        optimizer.variables.map(variable => grads[variable.name]),
-        0.002,
-      );
-      return value.dataSync()[0]; // waits for the result, as .item() does
+      const [loss] = update.run([images, labels, tf.scalar(0.002)]);
+      return loss.dataSync()[0]; // waits for the result, as .item() does
     });
   for (let i = 0; i < WARMUP_STEPS; i++) step();
   return () => {

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { normal, uniform } from './random.js';
+import './tensorMethods.js';
 
 export type Initializer = ReturnType<typeof layers.initializers.zeros>;
 
@@ -20,8 +21,8 @@ export class Given extends Initializer {
     this.#values = values;
   }
 
-  override apply(shape: layers.Shape): tf.Tensor {
-    return tf.tensor([...this.#values], shape as number[]);
+  override apply(shape: layers.Shape, dtype?: tf.DataType): tf.Tensor {
+    return tf.tensor([...this.#values], shape as number[], dtype);
   }
 
   override getConfig(): tf.serialization.ConfigDict {

@@ -1,149 +1,113 @@
-// pade::forward and pade::backward on the CPU: threads over tiles, coefficient gradients in an order that no thread changes.
+// pade::forward and pade::backward on the CPU: threads over blocks, coefficient gradients in an order that no thread changes.
 //
 //   y = P(x) / Q(x),  P = sum a_i x^i (i = 0..m),  Q by `form` with lower bound `q` (Molina et al., ICLR 2020, Eq. 2)
 //
-// x: any shape and dense strides, float32 or float64; numerator [m + 1]; denominator [n] from degree 1; orders to [10, 10].
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
+// x: float32, bfloat16 (computed in float32) or float64. numerator [m + 1] and denominator [n] from degree 1 (from 0 for
+// absolute-polynomial), or [groups, m + 1] and [groups, n]: channel c of C, x's last axis, has group floor(c * groups / C).
+// With `noise` above 0 every coefficient is multiplied with U(1 - noise, 1 + noise), anew for every element; `key`
+// (int32 or int64 [2]) chooses the draws.
 #include <torch/library.h>
 
-#include <limits>
-#include <vector>
-
-#include "pade_kernels.h"
-#include "pade_reference.h"
+#include "pade_call.h"
 
 namespace pade {
 namespace {
 
-Form parseForm(c10::string_view form) {
-  if (form == "absolute-sum") return Form::AbsoluteSum;
-  if (form == "sum-of-absolutes") return Form::SumOfAbsolutes;
-  if (form == "unsafe") return Form::Unsafe;
-  TORCH_CHECK(false, "form must be absolute-sum, sum-of-absolutes or unsafe, got ", form);
+template <typename T>
+void forwardFast(const Tensor& x, Tensor& y, const Call& call, const Cut& cut) {
+  const auto patterns = patternsOf(call, cut);
+  const auto kernel = runKernels<T>(call.shape, call.noisy).forward;
+  const T* from = static_cast<const T*>(x.data_ptr());
+  T* to = static_cast<T*>(y.data_ptr());
+  forBlocks(x.numel(), cut, [&](int64_t, int64_t begin, int64_t count) {
+    forRuns<T>(nullptr, from, to, begin, count, cut.period, [&](const Run<T>& run, int64_t phase) {
+      if (kernel(run, call.shape, patterns[phase], call.noise)) computeRare(run, phase, call, cut, nullptr);
+    });
+  });
 }
 
 template <typename T>
-Coefficients<T> readCoefficients(const at::Tensor& numerator, const at::Tensor& denominator, c10::string_view form, double q) {
-  TORCH_CHECK(numerator.dim() == 1 && numerator.numel() >= 1 && numerator.numel() <= kMaxDegree + 1,
-              "numerator must be [m + 1] with m from 0 to ", kMaxDegree, ", got ", numerator.sizes());
-  TORCH_CHECK(denominator.dim() == 1 && denominator.numel() <= kMaxDegree,
-              "denominator must be [n] with n from 0 to ", kMaxDegree, ", got ", denominator.sizes());
-  TORCH_CHECK(q > 0 && q <= 1, "q must be in (0, 1], got ", q);
-  Coefficients<T> c;
-  c.form = parseForm(form);
-  c.m = static_cast<int>(numerator.numel()) - 1;
-  c.n = static_cast<int>(denominator.numel());
-  c.q = static_cast<T>(q);
-  const auto a = numerator.to(at::kDouble).contiguous(), b = denominator.to(at::kDouble).contiguous();
-  for (int i = 0; i <= c.m; i++) c.a[i] = static_cast<T>(a.data_ptr<double>()[i]);
-  for (int k = 0; k < c.n; k++) {
-    const double value = b.data_ptr<double>()[k];
-    c.b[k] = static_cast<T>(c.form == Form::SumOfAbsolutes ? std::fabs(value) : value);
-  }
-  const int degree = std::max({c.m, c.n, 1});
-  c.limit = static_cast<T>(std::ldexp(1.0, 100 / degree));  // x^degree stays below 2^100, far from float32's 2^128
-  return c;
+void backwardFast(const Tensor& gradient, const Tensor& x, Tensor& dx, const Call& call, const Cut& cut,
+                  std::vector<Coefficients>& sums) {
+  const auto patterns = patternsOf(call, cut);
+  const auto kernels = runKernels<T>(call.shape, call.noisy);
+  const int64_t groups = call.groups.size();
+  const T *upstream = static_cast<const T*>(gradient.data_ptr()), *from = static_cast<const T*>(x.data_ptr());
+  T* to = static_cast<T*>(dx.data_ptr());
+  forBlocks(x.numel(), cut, [&](int64_t block, int64_t begin, int64_t count) {
+    forRuns<T>(upstream, from, to, begin, count, cut.period, [&](const Run<T>& run, int64_t phase) {
+      LaneSums lanes;
+      Coefficients* blockSums = &sums[block * groups];
+      if (kernels.backward(run, call.shape, patterns[phase], call.noise, lanes)) {
+        kernels.carefulBackward(run, call.shape, patterns[phase], call.noise, lanes);
+        computeRare(run, phase, call, cut, blockSums);
+      }
+      add(lanes, phase, call, cut, blockSums);
+    });
+  });
 }
 
-/// The same elements with dense memory; a copy only when there are gaps or overlaps.
-at::Tensor dense(const at::Tensor& x) { return x.is_non_overlapping_and_dense() ? x : x.contiguous(); }
-
-void checkInput(const at::Tensor& x) {
-  TORCH_CHECK(x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble,
-              "x must be float32 or float64, got ", x.scalar_type());
-}
-
-template <typename Body>
-void forTiles(int64_t elements, const Body& body) {
-  const int64_t tiles = (elements + kTile - 1) / kTile;
-  at::parallel_for(0, tiles, /*grain_size=*/8, [&](int64_t begin, int64_t end) {
-    for (int64_t tile = begin; tile < end; tile++) {
-      const int64_t from = tile * kTile;
-      body(tile, from, std::min(kTile, elements - from));
+/// Both directions in float64, element by element; `gradient` is null in forward.
+void computeDouble(const double* gradient, const double* x, double* out, int64_t elements, const Call& call, const Cut& cut,
+                   std::vector<Coefficients>* sums) {
+  const int64_t groups = call.groups.size();
+  forBlocks(elements, cut, [&](int64_t block, int64_t begin, int64_t count) {
+    for (int64_t i = begin; i < begin + count; i++) {
+      const int64_t group = cut.groupAt[i % cut.period];
+      computeOne(gradient ? gradient[i] : 0, x[i], static_cast<uint32_t>(i), call.groups[group], call,
+                 sums ? &(*sums)[block * groups + group] : nullptr, [&](double value) { out[i] = value; });
     }
   });
 }
 
-at::Tensor forward(const at::Tensor& input, const at::Tensor& numerator, const at::Tensor& denominator,
-                   c10::string_view form, double q) {
-  checkInput(input);
-  const at::Tensor x = dense(input);
-  at::Tensor y = at::empty_like(x);
-  if (x.scalar_type() == at::kDouble) {
-    const auto c = readCoefficients<double>(numerator, denominator, form, q);
-    const double* from = x.data_ptr<double>();
-    double* to = y.data_ptr<double>();
-    forTiles(x.numel(), [&](int64_t, int64_t begin, int64_t count) {
-      for (int64_t i = begin; i < begin + count; i++) to[i] = element(from[i], c).y;
-    });
-    return y;
-  }
-  const auto c = readCoefficients<float>(numerator, denominator, form, q);
-  const auto kernel = tileKernels(c.form, c.m, c.n).forward;
-  const float* from = x.data_ptr<float>();
-  float* to = y.data_ptr<float>();
-  forTiles(x.numel(), [&](int64_t, int64_t begin, int64_t count) { kernel(from + begin, to + begin, count, c); });
+Tensor forward(const Tensor& input, const Tensor& numerator, const Tensor& denominator, c10::string_view form, double q,
+               const OptionalTensor& key, double noise) {
+  const Call call = readCall(numerator, denominator, form, q, key, noise);
+  checkInput(input, call);
+  const Tensor x = walkable(input, call);
+  Tensor y = at::empty_like(x);
+  const Cut cut(x, call.groups.size());
+  if (x.scalar_type() == at::kDouble)
+    computeDouble(nullptr, x.data_ptr<double>(), y.data_ptr<double>(), x.numel(), call, cut, nullptr);
+  else if (x.scalar_type() == at::kBFloat16)
+    forwardFast<Bfloat16>(x, y, call, cut);
+  else
+    forwardFast<float>(x, y, call, cut);
   return y;
 }
 
-/// Adds the tiles' sums from first to last and stores them with the coefficients' type.
-std::tuple<at::Tensor, at::Tensor> coefficientGradients(const std::vector<Sums>& tiles, const at::Tensor& numerator,
-                                                        const at::Tensor& denominator, Form form) {
-  at::Tensor da = at::zeros({numerator.numel()}, at::kDouble), db = at::zeros({denominator.numel()}, at::kDouble);
-  double* a = da.data_ptr<double>();
-  double* b = db.data_ptr<double>();
-  for (const Sums& sums : tiles) {
-    for (int64_t i = 0; i < da.numel(); i++) a[i] += sums.a[i];
-    for (int64_t k = 0; k < db.numel(); k++) b[k] += sums.b[k];
-  }
-  if (form == Form::SumOfAbsolutes) db.mul_(denominator.to(at::kDouble).sign());  // d|b|/db, 0 at 0
-  return {da.to(numerator.scalar_type()), db.to(denominator.scalar_type())};
-}
-
-std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor& gradient, const at::Tensor& input,
-                                                        const at::Tensor& numerator, const at::Tensor& denominator,
-                                                        c10::string_view form, double q) {
-  checkInput(input);
+std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& gradient, const Tensor& input, const Tensor& numerator,
+                                            const Tensor& denominator, c10::string_view form, double q,
+                                            const OptionalTensor& key, double noise) {
+  const Call call = readCall(numerator, denominator, form, q, key, noise);
+  checkInput(input, call);
   TORCH_CHECK(gradient.sizes() == input.sizes() && gradient.scalar_type() == input.scalar_type(),
               "the gradient must look like x, got ", gradient.scalar_type(), " ", gradient.sizes(), " for ",
               input.scalar_type(), " ", input.sizes());
-  const at::Tensor x = dense(input);
-  at::Tensor g = gradient;
-  if (g.strides() != x.strides()) g = at::empty_like(x).copy_(gradient);
-  at::Tensor dx = at::empty_like(x);
-  std::vector<Sums> sums((x.numel() + kTile - 1) / kTile);
-  if (x.scalar_type() == at::kDouble) {
-    const auto c = readCoefficients<double>(numerator, denominator, form, q);
-    const double *upstream = g.data_ptr<double>(), *from = x.data_ptr<double>();
-    double* to = dx.data_ptr<double>();
-    forTiles(x.numel(), [&](int64_t tile, int64_t begin, int64_t count) {
-      for (int64_t i = begin; i < begin + count; i++) {
-        const Element e = element(from[i], c);
-        to[i] = upstream[i] * e.slope;
-        addGradients(upstream[i], from[i], e, c, sums[tile]);
-      }
-    });
-  } else {
-    const auto c = readCoefficients<float>(numerator, denominator, form, q);
-    const auto kernel = tileKernels(c.form, c.m, c.n).backward;
-    const float *upstream = g.data_ptr<float>(), *from = x.data_ptr<float>();
-    float* to = dx.data_ptr<float>();
-    forTiles(x.numel(), [&](int64_t tile, int64_t begin, int64_t count) {
-      kernel(upstream + begin, from + begin, to + begin, count, c, sums[tile]);
-    });
-  }
-  auto [da, db] = coefficientGradients(sums, numerator, denominator, parseForm(form));
+  const Tensor x = walkable(input, call);
+  const Tensor g = gradient.strides() == x.strides() ? gradient : at::empty_like(x).copy_(gradient);
+  Tensor dx = at::empty_like(x);
+  const Cut cut(x, call.groups.size());
+  std::vector<Coefficients> sums(cut.blocks * call.groups.size());
+  if (x.scalar_type() == at::kDouble)
+    computeDouble(g.data_ptr<double>(), x.data_ptr<double>(), dx.data_ptr<double>(), x.numel(), call, cut, &sums);
+  else if (x.scalar_type() == at::kBFloat16)
+    backwardFast<Bfloat16>(g, x, dx, call, cut, sums);
+  else
+    backwardFast<float>(g, x, dx, call, cut, sums);
+  auto [da, db] = coefficientGradients(sums, call, numerator, denominator);
   return {dx, da, db};
 }
 
 }  // namespace
 
 TORCH_LIBRARY(pade, library) {
-  library.def("forward(Tensor x, Tensor numerator, Tensor denominator, str form, float q) -> Tensor");
   library.def(
-      "backward(Tensor gradient, Tensor x, Tensor numerator, Tensor denominator, str form, float q)"
-      " -> (Tensor x, Tensor numerator, Tensor denominator)");
+      "forward(Tensor x, Tensor numerator, Tensor denominator, str form, float q, Tensor? key=None, float noise=0)"
+      " -> Tensor");
+  library.def(
+      "backward(Tensor gradient, Tensor x, Tensor numerator, Tensor denominator, str form, float q, Tensor? key=None,"
+      " float noise=0) -> (Tensor x, Tensor numerator, Tensor denominator)");
 }
 
 TORCH_LIBRARY_IMPL(pade, CPU, library) {

@@ -1,9 +1,9 @@
 /**
  * Initial coefficients of order [5, 4], fitted on [-3, 3] with q = 1; made by `node scripts/fit-coefficients.mjs`.
  *
- * The paper's Table 6 is not used: its LeakyReLU columns belong to the authors' released code ('sum-of-absolutes'), and
- * under Eq. 2 ('absolute-sum') they miss their function by 0.066 (slope 0.01) and 0.279 (slope 0.20). Errors of these
- * fits are in the comments: maximum, then root mean square.
+ * The paper's Table 6 is in paperCoefficients.ts: its LeakyReLU columns belong to the authors' released code
+ * ('sum-of-absolutes'), and under Eq. 2 ('absolute-sum') they miss their function by 0.066 (slope 0.01) and 0.279
+ * (slope 0.20). Errors of these fits are in the comments: maximum, then root mean square.
  */
 import type { RationalForm } from './rational.js';
 
@@ -93,10 +93,22 @@ export const INITIAL_COEFFICIENTS: Readonly<
       numerator: [-0.000425166389, 0.500000001, 0.40270161, 0.0738325106, -0.0128343193, -0.00371896896],
       denominator: [-8.70775663e-8, 0.147665094, -1.99699832e-8, -0.00743793615],
     },
-    // 3.2e-3, 8.3e-4
+    // 2.6e-3, 8.6e-4
     'sum-of-absolutes': {
-      numerator: [-0.000883182954, 0.499728272, 0.406611125, 0.109816079, 0.0116844675, 0.000671553253],
-      denominator: [-0.00694387711, 0.205786072, -0.00779534784, 2.82635513e-17],
+      numerator: [-0.00107813749, 0.499314791, 0.406960604, 0.108524568, 0.0103953795, 0.000393182158],
+      denominator: [4.38927057e-13, 0.213989181, -0.00213411578, -0.000393182158],
+    },
+  },
+  elu: {
+    // 1.5e-4, 3.6e-5
+    'absolute-sum': {
+      numerator: [-0.0000601613553, 1.00063993, 0.251917095, 0.0260635524, -0.00173147258, -0.000459972556],
+      denominator: [0.253357781, 0.0248279279, -0.00128148943, -0.000518570243],
+    },
+    // 4.2e-4, 1.2e-4
+    'sum-of-absolutes': {
+      numerator: [0.000273293712, 0.997746927, 0.240656054, 0.320917317, 0.0578997035, 0.00641392816],
+      denominator: [0.236320632, 0.324158256, 0.0568637623, 0.00653269736],
     },
   },
 };

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { CRITERIA } from '../../pruning/criteria.js';
 import { type PruneStep, prune } from '../../pruning/prune.js';
 import { load } from '../publish/load.js';
+import { checkPlace } from '../publish/nodeFiles.js';
 import { publish } from '../publish/publish.js';
 import { type Metrics, provenanceOf } from '../training/provenance.js';
 import {
@@ -62,6 +63,8 @@ Examples:
 async function run(path: string, flags: Flags): Promise<void> {
   const model = await load(path);
   const data = dataFrom(flags);
+  const placeOf = (percent: number) => flags.out && join(flags.out, `step-${percent}`);
+  for (const place of flags.steps.map(placeOf)) if (place) await checkPlace(place);
   const recipe = { ...provenanceOf(model).recipe, ...recipeFrom(flags) };
   const result = await followPruning(
     prune(model, {
@@ -75,7 +78,7 @@ async function run(path: string, flags: Flags): Promise<void> {
   const steps: StepResult[] = [];
   for (const step of result.steps) {
     const { percent, parameters, activationParameters, macs, kept, metrics } = step;
-    const to = flags.out && join(flags.out, `step-${percent}`);
+    const to = placeOf(percent);
     const checkpoint = to && (await publish(step, { to, archive: 'none' })).directory;
     steps.push({
       percent,
