@@ -58,7 +58,7 @@ for (const [name, operator] of Object.entries(OPERATORS)) {
       t.true(values[0].dataSync() instanceof Float32Array);
       t.is((await values[0].data()).length, values[0].size);
       await fp32();
-      values.forEach((value, i) => close(t, i ? 'gradient' : 'value', value, expected[i]!));
+      for (const [i, value] of values.entries()) close(t, i ? 'gradient' : 'value', value, expected[i]!);
     },
   );
 }
