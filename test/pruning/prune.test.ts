@@ -80,11 +80,12 @@ torchTest(
     })) {
       if (event.type !== 'train' || event.event.type === 'epoch') seen.push(label(event));
     }
-    t.deepEqual(seen, ['train 0', 'cut 20', 'train 20', 'step 20', 'cut 40', 'train 40', 'step 40']);
+    t.deepEqual(seen, ['plan', 'train 0', 'cut 20', 'train 20', 'step 20', 'cut 40', 'train 40', 'step 40']);
   },
 );
 
 function label(event: PruneEvent): string {
+  if (event.type === 'plan') return 'plan';
   return `${event.type} ${event.type === 'step' ? event.step.percent : event.percent}`;
 }
 
