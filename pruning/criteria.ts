@@ -57,7 +57,7 @@ export function channelScores(
     const own = scores.subarray(first, first + width);
     if (scoring.criterion === 'random') {
       const random = new RandomStream(scoring.seed, 'random pruning', group.members[0]!.layer);
-      own.forEach((_, i) => (own[i] = random.uniform()));
+      for (let i = 0; i < width; i++) own[i] = random.uniform();
       continue;
     }
     const voices =
@@ -166,5 +166,5 @@ function combine(own: Float64Array, first: number, voices: readonly Voice[], agg
       heard[index]!++;
     }
   }
-  if (aggregation === 'mean') own.forEach((score, i) => (own[i] = score / Math.max(1, heard[i]!)));
+  if (aggregation === 'mean') for (const [i, score] of own.entries()) own[i] = score / Math.max(1, heard[i]!);
 }

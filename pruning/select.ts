@@ -32,7 +32,7 @@ export function selectGlobally(
   for (const { first, width } of groups) {
     const own = comparable.subarray(first, first + width);
     const mean = own.reduce((sum, score) => sum + Math.abs(score), 0) / width;
-    if (mean > 0) own.forEach((score, i) => (own[i] = score / mean));
+    if (mean > 0) for (const [i, score] of own.entries()) own[i] = score / mean;
   }
   const counts = groups.map(({ width }) => width);
   const groupOf = groups.flatMap(({ width }, i) => new Array<number>(width).fill(i));

@@ -30,7 +30,7 @@ export function setWeights(model: LayersModel, weights: readonly Float32Array[])
 export function encodeState({ epoch, epochs, weights, optimizer }: TrainingState): Uint8Array<ArrayBuffer> {
   const tensors = new Map(weights.map((values, i) => [`weights/${i}`, values]));
   optimizer.moments.forEach((set, i) => {
-    set.forEach((values, j) => tensors.set(`moments/${i}/${j}`, values));
+    for (const [j, values] of set.entries()) tensors.set(`moments/${i}/${j}`, values);
   });
   const { step } = optimizer;
   return encodeSafetensors(tensors, { state: JSON.stringify({ epoch, epochs, step }) });

@@ -23,9 +23,14 @@ function model(name: string, input: Tensor, output: Tensor): layers.LayersModel 
 }
 
 /** Weights of all sizes and signs; variances positive. */
-export function shuffled(network: layers.LayersModel, phase = 1): layers.LayersModel {
+export function shuffled(
+  network: layers.LayersModel,
+  phase = 1,
+  which: (weight: string) => boolean = () => true,
+): layers.LayersModel {
   network.setWeights(
     network.weights.map((weight, i) => {
+      if (!which(weight.originalName)) return weight.read();
       const shape = weight.shape as number[];
       const size = tf.util.sizeFromShape(shape);
       const values = noise(size, 1, phase + i / 7);
