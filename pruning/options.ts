@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { AGGREGATIONS, CRITERIA, type Criterion } from './criteria.js';
 import { ACTIVATION_RESTARTS, type RestartOption } from './restart.js';
-import { SCHEDULES } from './schedule.js';
+import { PERCENT_OF } from './schedule.js';
 
 /** `'random-pruning'`: as many channels, drawn by seed; `'random-reinitialisation'`: the same channels, new weights. */
 export const ABLATIONS = ['random-pruning', 'random-reinitialisation'] as const;
@@ -14,7 +14,7 @@ export const Options = z.strictObject({
   /** Percent of the filters that are gone after each step. */
   steps: z.array(z.number()).default([10, 20, 30]),
   /** What the percentages count from: the original widths, or what the last step left. */
-  schedule: z.enum(SCHEDULES).default('original'),
+  percentOf: z.enum(PERCENT_OF).default('original'),
   criterion: z
     .union([z.enum(CRITERIA), z.custom<Exclude<Criterion, string>>(value => typeof value === 'function')])
     .default('sum'),

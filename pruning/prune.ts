@@ -131,7 +131,7 @@ export function prune(model: LayersModel, options: PruneOptions = {}): Task<Prun
 function checkHistory(model: LayersModel, options: z.output<typeof Options>, restart: Restart): void {
   const { pruning = [], metrics } = provenanceOf(model);
   const done = pruning.at(-1)?.percent ?? 0;
-  if (options.schedule === 'original' && options.steps[0]! <= done) {
+  if (options.percentOf === 'original' && options.steps[0]! <= done) {
     throw new OptionsError(
       `prune: '${model.name}' has lost ${done} % of its filters already; steps must start above, got [${options.steps.join(', ')}]`,
     );

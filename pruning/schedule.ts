@@ -1,9 +1,9 @@
 /** How many channels are left after each step. */
 import { OptionsError } from '../src/errors.js';
 
-/** `'original'`: each percentage counts from the width before any pruning; `'compounding'`: from what the last step left. */
-export const SCHEDULES = ['original', 'compounding'] as const;
-export type Schedule = (typeof SCHEDULES)[number];
+/** What a percentage counts from: `'original'`, the width before any pruning; `'remaining'`, what the last step left (it compounds). */
+export const PERCENT_OF = ['original', 'remaining'] as const;
+export type PercentOf = (typeof PERCENT_OF)[number];
 
 export interface Widths {
   /** Before any pruning. */
@@ -13,7 +13,7 @@ export interface Widths {
 }
 
 export interface Bounds {
-  readonly schedule: Schedule;
+  readonly percentOf: PercentOf;
   /** A group keeps at least so many channels. */
   readonly minFilters: number;
   /** The kept count is rounded to the nearest multiple, never to zero and never above what is there. */
@@ -27,9 +27,9 @@ export interface Bounds {
 export function keptChannels(
   { original, present }: Widths,
   percent: number,
-  { schedule, minFilters, roundTo }: Bounds,
+  { percentOf, minFilters, roundTo }: Bounds,
 ): number {
-  const width = schedule === 'original' ? original : present;
+  const width = percentOf === 'original' ? original : present;
   const exact = width - gone(width, percent);
   const aligned = Math.max(1, Math.round(exact / roundTo)) * roundTo;
   return Math.min(present, Math.max(aligned, minFilters));

@@ -26,7 +26,7 @@ export function selectGlobally(
   bounds: Bounds,
 ): Selection {
   const total = (of: (widths: Widths) => number) => widths.reduce((sum, each) => sum + of(each), 0);
-  const base = total(({ original, present }) => (bounds.schedule === 'original' ? original : present));
+  const base = total(({ original, present }) => (bounds.percentOf === 'original' ? original : present));
   const excess = total(({ present }) => present) - (base - gone(base, percent));
   const comparable = scores.slice();
   for (const { first, width } of groups) {
@@ -50,7 +50,7 @@ export function selectGlobally(
   return groups.map((group, i) => {
     const aligned = keptChannels({ original: counts[i]!, present: group.width }, 0, {
       ...bounds,
-      schedule: 'original',
+      percentOf: 'original',
     });
     return highest(group, scores, aligned);
   });

@@ -76,7 +76,7 @@ export function decodeSafetensors(bytes: Uint8Array): {
       fail(`${name} is not a float32 list in its place`);
     end = to;
     if (start + to > bytes.length) fail(`${name} ends behind the file`);
-    tensors.set(name, new Float32Array(bytes.slice(start + from, start + to).buffer));
+    tensors.set(name, new Float32Array(new Uint8Array(bytes.subarray(start + from, start + to)).buffer));
   }
   if (start + end !== bytes.length) fail(`${bytes.length - start - end} bytes are left over`);
   return { tensors, metadata };

@@ -173,7 +173,7 @@ test('every convolution of a group keeps a filter, though the others score highe
 
 test('global scope takes the lowest of all groups, after making them comparable, and empties none', t => {
   const widths = [5, 7].map(width => ({ original: width, present: width }));
-  const bounds = { schedule: 'original', minFilters: 1, roundTo: 1 } as const;
+  const bounds = { percentOf: 'original', minFilters: 1, roundTo: 1 } as const;
   // Scores of the second group are 100 times as large; its own mean makes them 0.1 to 2.2.
   const scores = Float64Array.from([1, 1, 1, 1, 1, 10, 20, 30, 100, 150, 170, 220]);
   t.deepEqual(selectGlobally(chain, scores, widths, 25, bounds), [

@@ -5,24 +5,24 @@ import { keptChannels } from '../../pruning/schedule.js';
 const PERCENTAGES = [10, 20, 30, 40, 50, 60];
 
 /** Kept widths at 10..60 %, floor; one-shot and compounding, from the published tables for these widths. */
-const TABLE: Record<number, { original: number[]; compounding: number[] }> = {
-  6: { original: [6, 5, 5, 4, 3, 3], compounding: [6, 5, 4, 3, 2, 1] },
-  16: { original: [15, 13, 12, 10, 8, 7], compounding: [15, 12, 9, 6, 3, 2] },
-  64: { original: [58, 52, 45, 39, 32, 26], compounding: [58, 47, 33, 20, 10, 4] },
-  120: { original: [108, 96, 84, 72, 60, 48], compounding: [108, 87, 61, 37, 19, 8] },
-  160: { original: [144, 128, 112, 96, 80, 64], compounding: [144, 116, 82, 50, 25, 10] },
-  192: { original: [173, 154, 135, 116, 96, 77], compounding: [173, 139, 98, 59, 30, 12] },
+const TABLE: Record<number, { original: number[]; remaining: number[] }> = {
+  6: { original: [6, 5, 5, 4, 3, 3], remaining: [6, 5, 4, 3, 2, 1] },
+  16: { original: [15, 13, 12, 10, 8, 7], remaining: [15, 12, 9, 6, 3, 2] },
+  64: { original: [58, 52, 45, 39, 32, 26], remaining: [58, 47, 33, 20, 10, 4] },
+  120: { original: [108, 96, 84, 72, 60, 48], remaining: [108, 87, 61, 37, 19, 8] },
+  160: { original: [144, 128, 112, 96, 80, 64], remaining: [144, 116, 82, 50, 25, 10] },
+  192: { original: [173, 154, 135, 116, 96, 77], remaining: [173, 139, 98, 59, 30, 12] },
 };
 
-const NONE = { schedule: 'original', minFilters: 1, roundTo: 1 } as const;
+const NONE = { percentOf: 'original', minFilters: 1, roundTo: 1 } as const;
 
 for (const [width, schedules] of Object.entries(TABLE)) {
-  for (const schedule of ['original', 'compounding'] as const) {
+  for (const schedule of ['original', 'remaining'] as const) {
     test(`of ${width} filters ${schedules[schedule].join(', ')} are left, ${schedule}`, t => {
       const original = Number(width);
       let present = original;
       const kept = PERCENTAGES.map(percent => {
-        present = keptChannels({ original, present }, percent, { ...NONE, schedule });
+        present = keptChannels({ original, present }, percent, { ...NONE, percentOf: schedule });
         return present;
       });
       t.deepEqual(kept, schedules[schedule]);
@@ -33,7 +33,7 @@ for (const [width, schedules] of Object.entries(TABLE)) {
 const width = fc.integer({ min: 1, max: 4096 });
 const percent = fc.integer({ min: 1, max: 99 });
 const bounds = fc.record({
-  schedule: fc.constantFrom('original' as const, 'compounding' as const),
+  percentOf: fc.constantFrom('original' as const, 'remaining' as const),
   minFilters: fc.integer({ min: 1, max: 40 }),
   roundTo: fc.integer({ min: 1, max: 64 }),
 });

@@ -19,7 +19,7 @@ const EXPECTED = {
       parameters: [53_035, 42_062, 34_916, 26_168, 18_720, 14_024],
       macs: [393_012, 300_604, 281_096, 203_288, 136_680, 124_572],
     },
-    compounding: {
+    remaining: {
       parameters: [53_035, 36_071, 20_857, 10_163, 4_179, 2_092],
       macs: [393_012, 282_248, 188_089, 113_298, 58_061, 26_512],
     },
@@ -30,7 +30,7 @@ const EXPECTED = {
       parameters: [7_486_073, 5_918_397, 4_541_153, 3_340_506, 2_308_234, 1_483_961],
       macs: [123_450_122, 97_604_996, 74_886_686, 55_092_872, 38_046_208, 24_670_474],
     },
-    compounding: {
+    remaining: {
       parameters: [7_486_073, 4_799_050, 2_367_431, 859_210, 215_455, 36_538],
       macs: [123_450_122, 79_372_242, 39_339_286, 14_339_352, 3_631_308, 627_008],
     },
@@ -41,7 +41,7 @@ const EXPECTED = {
       parameters: [3_182_991, 2_516_643, 1_931_673, 1_421_214, 982_538, 633_167],
       macs: [55_529_462, 44_099_060, 33_855_146, 25_075_784, 17_402_368, 11_474_422],
     },
-    compounding: {
+    remaining: {
       parameters: [3_182_991, 2_042_176, 1_009_313, 367_276, 92_689, 15_978],
       macs: [55_529_462, 36_015_966, 18_138_562, 6_823_128, 1_844_412, 368_960],
     },
@@ -52,7 +52,7 @@ const EXPECTED = {
       parameters: [1_874_795, 1_492_034, 1_152_881, 857_364, 602_482, 396_515],
       macs: [75_112_304, 60_222_352, 46_695_040, 35_122_528, 24_483_072, 16_520_048],
     },
-    compounding: {
+    remaining: {
       parameters: [1_874_795, 1_225_041, 621_455, 241_058, 69_224, 15_591],
       macs: [75_112_304, 49_753_572, 25_741_420, 10_420_600, 3_196_964, 844_412],
     },
@@ -63,7 +63,7 @@ const EXPECTED = {
       parameters: [34_556_696, 27_287_298, 20_969_232, 15_401_286, 10_660_138, 6_881_592],
       macs: [2_043_932_472, 1_614_373_158, 1_238_496_564, 909_727_346, 627_943_424, 406_791_992],
     },
-    compounding: {
+    remaining: {
       parameters: [34_556_696, 22_173_299, 10_948_522, 3_970_717, 1_003_803, 171_867],
       macs: [2_043_932_472, 1_313_145_688, 648_858_900, 234_992_434, 58_955_910, 9_846_546],
     },
@@ -74,7 +74,7 @@ const EXPECTED = {
       parameters: [5_709_003, 4_540_633, 3_508_049, 2_606_402, 1_762_954, 1_165_515],
       macs: [729_150_178, 579_800_260, 447_109_222, 331_970_184, 222_532_608, 146_775_778],
     },
-    compounding: {
+    remaining: {
       parameters: [5_709_003, 3_760_980, 1_898_535, 739_292, 204_364, 43_008],
       macs: [729_150_178, 480_985_002, 241_586_494, 93_549_304, 25_216_844, 4_929_312],
     },
@@ -94,8 +94,8 @@ for (const [name, { groups, ...tables }] of Object.entries(EXPECTED)) {
   test.serial(`${name} at 10..60 % has the published parameters and MACs`, t => {
     const model = build(name);
     const graph = couplingGraph(model);
-    for (const schedule of ['original', 'compounding'] as const) {
-      const counts = plannedCounts(widthsOf(graph), PERCENTAGES, { ...bounds, schedule });
+    for (const schedule of ['original', 'remaining'] as const) {
+      const counts = plannedCounts(widthsOf(graph), PERCENTAGES, { ...bounds, percentOf: schedule });
       const sizes = counts.map(each => sizesOf(model, graph, firstChannels(graph, each)));
       t.deepEqual(
         sizes.map(({ parameters }) => parameters),
@@ -112,7 +112,7 @@ for (const [name, { groups, ...tables }] of Object.entries(EXPECTED)) {
   test.serial(`${name}: what is counted is what surgery leaves`, t => {
     const model = build(name);
     const graph = couplingGraph(model);
-    const [counts] = plannedCounts(widthsOf(graph), [40], { ...bounds, schedule: 'original' });
+    const [counts] = plannedCounts(widthsOf(graph), [40], { ...bounds, percentOf: 'original' });
     const alive = firstChannels(graph, counts!);
     const smaller = removeChannels(model, graph, alive);
     const { layers: _, ...planned } = sizesOf(model, graph, alive);
@@ -147,7 +147,7 @@ for (const [name, keep, expected] of [
     const model = build(name);
     const exclude = excluded(couplingGraph(model), keep);
     const graph = couplingGraph(model, { exclude });
-    const counts = plannedCounts(widthsOf(graph), PERCENTAGES, { ...bounds, schedule: 'original' });
+    const counts = plannedCounts(widthsOf(graph), PERCENTAGES, { ...bounds, percentOf: 'original' });
     t.deepEqual(
       counts.map(each => sizesOf(model, graph, firstChannels(graph, each)).parameters),
       [...expected],
