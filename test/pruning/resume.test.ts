@@ -51,7 +51,7 @@ torchTest(
       if (outcome.signal) killed.push(events);
     }
     t.true(killed.length >= 4, `killed after ${killed.join(', ')} events`);
-    t.is(outcome.digest, whole.digest);
+    t.is<string | undefined, string | undefined>(outcome.digest, whole.digest);
     const again = await run(broken);
     t.is(again.digest, whole.digest);
     t.deepEqual(again.log, ['plan', ...new Array(5).fill(['resumed', 'step']).flat()].toSpliced(2, 1));
