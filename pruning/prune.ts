@@ -89,7 +89,7 @@ export type PruneEvent =
 export function prune(model: LayersModel, options: PruneOptions = {}): Task<PruneEvent, PruneResult> {
   const memory = provenanceOf(model);
   const { train: recipeOptions = memory.recipe, data = memory.data, to, signal, ...rest } = options;
-  const checked = checkOptions(Options, rest, 'prune');
+  const checked = checkOptions(Options, rest, 'prune', ['train', 'data', 'to', 'signal']);
   checkSteps(checked.steps);
   const restart = restartOf(checked.restart, checked.activations);
   const graph = couplingGraph(model, checked);

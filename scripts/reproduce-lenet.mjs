@@ -1,26 +1,40 @@
 /**
  * Trains LeNet with PAU and with ReLU on the full Fashion-MNIST, three seeds each, by the paper's protocol, and prints
  * the README's table. Fetch the data first: `npm run -s padezoo -- data fashion-mnist`.
+ *
+ *   node scripts/reproduce-lenet.mjs [--seeds 1,2,3] [--activations pau,relu]
  */
+import { parseArgs } from 'node:util';
 import { datasets, engine, train, zoo } from '../dist/src/index.js';
 
-const SEEDS = [1, 2, 3];
 const EPOCHS = 20;
+
+const { values: options } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1,2,3' },
+    activations: { type: 'string', default: 'pau,relu' },
+  },
+});
+const SEEDS = options.seeds.split(',').map(Number);
+const ACTIVATIONS = options.activations.split(',');
 
 await engine.ready();
 const data = datasets.fashionMnist({ source: 'full' });
 console.error(`${engine.describe()}; ${data.source}`);
 console.log(`| activation | ${SEEDS.map(seed => `seed ${seed}`).join(' | ')} | mean | seconds an epoch |`);
 console.log(`|---|${SEEDS.map(() => '---').join('|')}|---|---|`);
-for (const activation of ['pau', 'relu']) {
+for (const activation of ACTIVATIONS) {
   const accuracies = [];
   const seconds = [];
   for (const seed of SEEDS) {
     const model = zoo.lenet({ activation, seed });
-    const result = await train(model, { data, epochs: EPOCHS, seed });
+    const training = train(model, { data, epochs: EPOCHS, seed });
+    for await (const event of training)
+      if (event.type === 'epoch')
+        console.error(`${activation}, seed ${seed}, epoch ${event.epoch}: ${event.testAccuracy}`);
+    const result = await training;
     accuracies.push(result.testAccuracy);
     seconds.push(...result.epochs.map(epoch => epoch.seconds));
-    console.error(activation, seed, result.epochs.map(epoch => epoch.testAccuracy).join(' '));
     model.dispose();
   }
   const mean = accuracies.reduce((sum, value) => sum + value, 0) / accuracies.length;

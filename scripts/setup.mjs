@@ -940,14 +940,26 @@ async function buildAddon(compiler, libtorch, log) {
   if (!existsSync(join(target, 'padezoo.node'))) {
     const units = [...operators, ...addon];
     log(`compiling ${units.length} files with ${compiler.name} against libtorch ${libtorch.version}`);
+    const headersBeside = (/** @type {string} */ source) =>
+      contentHash(sources.filter(file => !file.endsWith('.cpp') && dirname(file) === dirname(source)));
+    /** Where a compiled file is kept: one that has not changed, in any checkout, is not compiled again. */
+    const object = (/** @type {{ source: string, flags: string[] }} */ { source, flags: own }) =>
+      join(
+        cacheDirectory(),
+        'objects',
+        `${hashOf(contentHash([source]), headersBeside(source), compiler.name, libtorch.version, ...own)}.o`,
+      );
+    const objects = (/** @type {typeof units} */ part) => part.map(object);
     await buildBeside(target, async folder => {
-      const object = (/** @type {string} */ source) =>
-        join(folder, `${relative(NATIVE, source).replace(/\W/g, '_')}.o`);
-      const objects = (/** @type {typeof units} */ part) => part.map(({ source }) => object(source));
-      const waiting = [...units];
+      const waiting = units.filter(unit => !existsSync(object(unit)));
       const work = async () => {
-        for (let unit = waiting.shift(); unit; unit = waiting.shift())
-          await compileOrThrow([...unit.flags, '-c', unit.source, '-o', object(unit.source)], unit.source);
+        for (let unit = waiting.shift(); unit; unit = waiting.shift()) {
+          const finished = object(unit);
+          const beside = `${finished}.${process.pid}`;
+          mkdirSync(dirname(finished), { recursive: true });
+          await compileOrThrow([...unit.flags, '-c', unit.source, '-o', beside], unit.source);
+          renameSync(beside, finished);
+        }
       };
       // allSettled: a folder that is removed while the other compiler still writes would come back.
       const results = await Promise.allSettled(Array.from({ length: COMPILE_JOBS }, work));
@@ -964,7 +976,6 @@ async function buildAddon(compiler, libtorch, log) {
         [...flags.link, ...objects(addon), ...own, ...flags.libraries, '-o', addonFile],
         'padezoo.node',
       );
-      for (const file of objects(units)) rmSync(file);
       const load =
         'try { require(process.argv[1]) } catch (error) { console.error(error.message); process.exit(1) }';
       const loaded = await run([process.execPath, '-e', load, addonFile]);

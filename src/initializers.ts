@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { normal, uniform } from './random.js';
+import './tensorMethods.js';
 
 export type Initializer = ReturnType<typeof layers.initializers.zeros>;
 

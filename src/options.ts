@@ -5,12 +5,14 @@ import { OptionsError } from './errors.js';
 /**
  * The options with their defaults filled in.
  * @param where the call as the user wrote it, e.g. `'datasets.fashionMnist'`
+ * @param apart options of that call that are checked elsewhere, so that an error names all there are
  * @throws OptionsError that names each wrong option, what was given and what was expected
  */
 export function checkOptions<Schema extends z.ZodType>(
   schema: Schema,
   options: unknown,
   where: string,
+  apart: readonly string[] = [],
 ): z.output<Schema> {
   const result = schema.safeParse(options);
   if (result.success) return result.data;
@@ -19,7 +21,9 @@ export function checkOptions<Schema extends z.ZodType>(
     if (issue.code === 'unrecognized_keys') {
       if (path) return `${path}: no option ${issue.keys.join(', ')}`;
       const known =
-        schema instanceof z.ZodObject ? `, expected one of ${Object.keys(schema.shape).join(', ')}` : '';
+        schema instanceof z.ZodObject
+          ? `, expected one of ${[...Object.keys(schema.shape), ...apart].join(', ')}`
+          : '';
       return `no option ${issue.keys.join(', ')}${known}`;
     }
     if (!path) return issue.message;

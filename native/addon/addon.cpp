@@ -1,5 +1,6 @@
 // The addon's surface: tensors in and out, figures, and one generic call of any operator. See src/engines/torch/addon.ts.
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -7,36 +8,17 @@
 #include <torch/version.h>
 
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "boxed_call.h"
 #include "caching_allocator.h"
+#include "dtypes.h"
+#include "program.h"
 #include "tensor_table.h"
 
 namespace padezoo {
 namespace {
-
-// The numbers that JavaScript knows dtypes by; addon.ts has the same list.
-int dtypeCode(at::ScalarType type) {
-  switch (type) {
-    case at::kFloat: return 0;
-    case at::kInt: return 1;
-    case at::kBool: return 2;
-    case at::kLong: return 3;
-    case at::kDouble: return 4;
-    case at::kBFloat16: return 5;
-    case at::kComplexFloat: return 6;
-    case at::kByte: return 7;
-    default: TORCH_CHECK(false, "dtype ", type, " has no JavaScript counterpart");
-  }
-}
-
-at::ScalarType dtypeOf(int code) {
-  static constexpr at::ScalarType kTypes[] = {at::kFloat,  at::kInt,      at::kBool,         at::kLong,
-                                              at::kDouble, at::kBFloat16, at::kComplexFloat, at::kByte};
-  TORCH_CHECK(code >= 0 && code < 8, "unknown dtype code ", code);
-  return kTypes[code];
-}
 
 constexpr size_t kMetaLength = 256;  // results' shapes: dtype, rank and sizes of each, one after the other
 constexpr int32_t kMetaFull = -1;    // in place of a dtype: from here on, `describe` knows
@@ -73,11 +55,19 @@ class ReadWorker : public Napi::AsyncWorker {
   Napi::Promise::Deferred deferred_;
 };
 
+/// oneDNN does what NNPACK would; asking for NNPACK logs a warning at every small convolution where the CPU is not its kind.
+void leaveNnpackOut() {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 3)
+  at::globalContext().setUserEnabledNNPACK(false);
+#endif
+}
+
 /// One instance for each JavaScript environment (main thread or worker): handles never cross threads.
 class Addon : public Napi::Addon<Addon> {
  public:
   Addon(Napi::Env env, Napi::Object exports) {
     installCachingAllocator();
+    leaveNnpackOut();
     auto meta = Napi::Int32Array::New(env, kMetaLength);
     metaData_ = meta.Data();
     metaReference_ = Napi::Persistent(meta.As<Napi::Object>());
@@ -88,7 +78,11 @@ class Addon : public Napi::Addon<Addon> {
       InstanceMethod("read", &Addon::Read),
       InstanceMethod("readAsync", &Addon::ReadAsync),
       InstanceMethod("describe", &Addon::Describe),
+      InstanceMethod("retain", &Addon::Retain),
       InstanceMethod("release", &Addon::Release),
+      InstanceMethod("compile", &Addon::Compile),
+      InstanceMethod("replay", &Addon::Replay),
+      InstanceMethod("forget", &Addon::Forget),
       InstanceMethod("exclusive", &Addon::Exclusive),
       InstanceMethod("memory", &Addon::Memory),
       InstanceMethod("releaseMemory", &Addon::ReleaseMemory),
@@ -192,7 +186,7 @@ class Addon : public Napi::Addon<Addon> {
   /// read(handle) -> ArrayBuffer with the elements in row-major order
   Napi::Value Read(const Napi::CallbackInfo& info) {
     return guarded(info, [&]() -> Napi::Value {
-      const at::Tensor& tensor = tensors_.get(info[0].As<Napi::Number>().DoubleValue());
+      const at::Tensor tensor = tensors_.get(info[0].As<Napi::Number>().DoubleValue());
       auto buffer = Napi::ArrayBuffer::New(info.Env(), tensor.nbytes());
       copyInto(buffer.Data(), tensor);
       return buffer;
@@ -211,12 +205,19 @@ class Addon : public Napi::Addon<Addon> {
   /// describe(handle) -> [dtype, ...sizes]
   Napi::Value Describe(const Napi::CallbackInfo& info) {
     return guarded(info, [&]() -> Napi::Value {
-      const at::Tensor& tensor = tensors_.get(info[0].As<Napi::Number>().DoubleValue());
+      const at::Tensor tensor = tensors_.get(info[0].As<Napi::Number>().DoubleValue());
       auto description = Napi::Array::New(info.Env(), tensor.dim() + 1);
       description.Set(0u, dtypeCode(tensor.scalar_type()));
       for (int64_t i = 0; i < tensor.dim(); i++)
         description.Set(static_cast<uint32_t>(i + 1), static_cast<double>(tensor.size(i)));
       return description;
+    });
+  }
+
+  /// retain(handle) -> another handle of the same tensor, which is released by itself
+  Napi::Value Retain(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), tensors_.add(tensors_.get(info[0].As<Napi::Number>().DoubleValue())));
     });
   }
 
@@ -230,8 +231,41 @@ class Addon : public Napi::Addon<Addon> {
   /// exclusive(handle) -> whether nothing else sees the tensor's memory and it is dense: it may be changed in place
   Napi::Value Exclusive(const Napi::CallbackInfo& info) {
     return guarded(info, [&]() -> Napi::Value {
-      const at::Tensor& tensor = tensors_.get(info[0].As<Napi::Number>().DoubleValue());
-      return Napi::Boolean::New(info.Env(), tensor.storage().use_count() == 1 && tensor.is_non_overlapping_and_dense());
+      const at::Tensor tensor = tensors_.get(info[0].As<Napi::Number>().DoubleValue());
+      return Napi::Boolean::New(info.Env(), isExclusive(tensor));
+    });
+  }
+
+  /// compile(plan) -> number of a program for `replay` and `forget`
+  Napi::Value Compile(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      programs_.push_back(std::make_unique<Program>(info[0].As<Napi::Object>(), operators_, tensors_));
+      return Napi::Number::New(info.Env(), static_cast<double>(programs_.size() - 1));
+    });
+  }
+
+  /// replay(program, input handles) -> handles of the outputs; their shapes in `meta`
+  Napi::Value Replay(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      const auto& program = programs_.at(info[0].As<Napi::Number>().Uint32Value());
+      TORCH_CHECK(program, "the program has been forgotten");
+      const auto handles = info[1].As<Napi::Array>();
+      std::vector<at::Tensor> inputs;
+      inputs.reserve(handles.Length());
+      for (uint32_t i = 0; i < handles.Length(); i++)
+        inputs.push_back(tensors_.get(handles.Get(i).As<Napi::Number>().DoubleValue()));
+      const auto outputs = program->run(inputs);
+      metaUsed_ = 0;
+      auto array = Napi::Array::New(info.Env(), outputs.size());
+      for (uint32_t i = 0; i < outputs.size(); i++) array.Set(i, toJavaScript(info.Env(), outputs[i]));
+      return array;
+    });
+  }
+
+  Napi::Value Forget(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      programs_.at(info[0].As<Napi::Number>().Uint32Value()).reset();
+      return info.Env().Undefined();
     });
   }
 
@@ -260,6 +294,7 @@ class Addon : public Napi::Addon<Addon> {
 
   TensorTable tensors_;
   std::vector<c10::OperatorHandle> operators_;
+  std::vector<std::unique_ptr<Program>> programs_;
   Napi::ObjectReference metaReference_;
   int32_t* metaData_;
   size_t metaUsed_ = 0;

@@ -56,7 +56,7 @@ IValue list(const Napi::Value& value, const c10::Argument& argument, const Conve
   return items;
 }
 
-IValue convert(const Napi::Value& value, const c10::TypePtr& type, const c10::Argument& argument, const TensorTable& tensors) {
+IValue convert(const Napi::Value& value, const c10::TypePtr& type, const c10::Argument& argument, const TensorSource& tensors) {
   switch (type->kind()) {
     case TypeKind::OptionalType:
       if (value.IsNull() || value.IsUndefined()) return IValue();
@@ -118,38 +118,57 @@ void describe(std::ostringstream& text, const IValue& value) {
   }
 }
 
+/// An error's text with the call that it came from: operator, arguments, dtypes and shapes.
+std::invalid_argument described(const c10::FunctionSchema& schema, const torch::jit::Stack& arguments,
+                                const std::exception& error) {
+  std::ostringstream text;
+  text << schema.name() << "(";
+  for (size_t i = 0; i < arguments.size(); i++) {
+    text << (i ? ", " : "") << schema.arguments()[i].name() << ": ";
+    describe(text, arguments[i]);
+  }
+  const auto* torchError = dynamic_cast<const c10::Error*>(&error);
+  text << "): " << (torchError ? torchError->what_without_backtrace() : error.what());
+  return std::invalid_argument(text.str());
+}
+
 }  // namespace
 
-torch::jit::Stack callBoxed(const c10::OperatorHandle& op, const Napi::Array& arguments, const TensorTable& tensors) {
-  const auto& schema = op.schema();
+void convertArguments(const c10::FunctionSchema& schema, const Napi::Array& arguments, const TensorSource& tensors,
+                      torch::jit::Stack& stack, const std::function<void(uint32_t)>& pushed) {
   const auto& expected = schema.arguments();
   const uint32_t given = arguments.Length();
-  torch::jit::Stack stack;
+  if (given > expected.size())
+    throw std::invalid_argument("it takes " + std::to_string(expected.size()) + " arguments, got " + std::to_string(given));
   stack.reserve(expected.size());
-  try {
-    if (given > expected.size())
-      throw std::invalid_argument("it takes " + std::to_string(expected.size()) + " arguments, got " + std::to_string(given));
-    for (uint32_t i = 0; i < expected.size(); i++) {
-      const Napi::Value value = i < given ? arguments.Get(i) : arguments.Env().Undefined();
-      if (value.IsUndefined() && expected[i].default_value())
-        stack.push_back(*expected[i].default_value());
-      else
-        stack.push_back(convert(value, expected[i].type(), expected[i], tensors));
-    }
-    torch::jit::Stack call = stack;  // kept for the message: the call consumes its stack
-    op.callBoxed(call);
-    return call;
-  } catch (const std::exception& error) {
-    std::ostringstream text;
-    text << schema.name() << "(";
-    for (size_t i = 0; i < stack.size(); i++) {
-      text << (i ? ", " : "") << expected[i].name() << ": ";
-      describe(text, stack[i]);
-    }
-    const auto* torchError = dynamic_cast<const c10::Error*>(&error);
-    text << "): " << (torchError ? torchError->what_without_backtrace() : error.what());
-    throw std::invalid_argument(text.str());
+  for (uint32_t i = 0; i < expected.size(); i++) {
+    const Napi::Value value = i < given ? arguments.Get(i) : arguments.Env().Undefined();
+    if (value.IsUndefined() && expected[i].default_value())
+      stack.push_back(*expected[i].default_value());
+    else
+      stack.push_back(convert(value, expected[i].type(), expected[i], tensors));
+    if (pushed) pushed(i);
   }
+}
+
+void callOrDescribe(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
+  const torch::jit::Stack arguments = stack;  // kept for the message: the call consumes its stack
+  try {
+    op.callBoxed(stack);
+  } catch (const std::exception& error) {
+    throw described(op.schema(), arguments, error);
+  }
+}
+
+torch::jit::Stack callBoxed(const c10::OperatorHandle& op, const Napi::Array& arguments, const TensorTable& tensors) {
+  torch::jit::Stack stack;
+  try {
+    convertArguments(op.schema(), arguments, tensors, stack);
+  } catch (const std::exception& error) {
+    throw described(op.schema(), stack, error);
+  }
+  callOrDescribe(op, stack);
+  return stack;
 }
 
 }  // namespace padezoo

@@ -3,12 +3,23 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <napi.h>
 
+#include <functional>
+
 #include "tensor_table.h"
 
 namespace padezoo {
 
-/// Pushes `arguments` (missing ones take the schema's defaults) and calls; the stack then holds the results.
-/// @throws std::invalid_argument or c10::Error with the operator and its tensors' shapes in the message
+/// Pushes `arguments` to `stack`, converted by the schema; missing ones take its defaults.
+/// @param pushed called after each argument with its index
+/// @throws std::invalid_argument that names the argument; `stack` then holds those before it
+void convertArguments(const c10::FunctionSchema& schema, const Napi::Array& arguments, const TensorSource& tensors,
+                      torch::jit::Stack& stack, const std::function<void(uint32_t)>& pushed = nullptr);
+
+/// Calls the operator; `stack` then holds the results.
+/// @throws std::invalid_argument with the operator and its tensors' dtypes and shapes in the message
+void callOrDescribe(const c10::OperatorHandle& op, torch::jit::Stack& stack);
+
+/// Both: converts and calls.
 torch::jit::Stack callBoxed(const c10::OperatorHandle& op, const Napi::Array& arguments, const TensorTable& tensors);
 
 }  // namespace padezoo

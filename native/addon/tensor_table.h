@@ -9,7 +9,19 @@
 
 namespace padezoo {
 
-class TensorTable {
+/// What stands behind a number that JavaScript gives where an operator wants a tensor.
+class TensorSource {
+ public:
+  virtual ~TensorSource() = default;
+  virtual at::Tensor get(double number) const = 0;
+};
+
+/// Whether nothing else sees the tensor's memory and it is dense: it may be changed in place.
+inline bool isExclusive(const at::Tensor& tensor) {
+  return tensor.storage().use_count() == 1 && tensor.is_non_overlapping_and_dense();
+}
+
+class TensorTable final : public TensorSource {
  public:
   /// A handle is never 0 and is not used again for another tensor.
   double add(at::Tensor tensor) {
@@ -27,7 +39,7 @@ class TensorTable {
     return static_cast<double>(slots_[index].generation) * kSlots + index;
   }
 
-  const at::Tensor& get(double handle) const { return slots_[find(handle)].tensor; }
+  at::Tensor get(double handle) const override { return slots_[find(handle)].tensor; }
 
   void release(double handle) {
     const size_t index = find(handle);

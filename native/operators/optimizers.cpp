@@ -1,6 +1,7 @@
 // padezoo::sgd_ and padezoo::adam_: one call updates every variable in place.
 //
-// Lists are parallel: the i-th variable, its gradient, its moments, its learning rate and weight decay.
+// Lists are parallel: the i-th variable, its gradient, its moments, the factor on its learning rate and its weight decay.
+// What changes from step to step (learning rate, Adam's step count) is a tensor, so that a recorded step can be replayed.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
@@ -20,26 +21,41 @@ Tensor withLayoutOf(const Tensor& like, const Tensor& t) {
   return t.strides() == like.strides() ? t : at::empty_like(like).copy_(t);
 }
 
-void checkLists(TensorList variables, size_t gradients, size_t rates, size_t decays) {
-  TORCH_CHECK(variables.size() == gradients && variables.size() == rates && variables.size() == decays,
-              "every variable needs a gradient, a learning rate and a weight decay");
+void checkLists(TensorList variables, size_t gradients, size_t factors, size_t decays) {
+  TORCH_CHECK(variables.size() == gradients && variables.size() == factors && variables.size() == decays,
+              "every variable needs a gradient, a rate factor and a weight decay");
   for (const Tensor& variable : variables)
     TORCH_CHECK(variable.scalar_type() == at::kFloat && variable.is_non_overlapping_and_dense(),
                 "variables must be dense float32");
 }
 
+/// Whether there is a loss that is not a number: then the gradients are of no use, and nothing is changed.
+bool isLost(const c10::optional<Tensor>& loss) { return loss && !std::isfinite(loss->item<double>()); }
+
+/// The moments are walked together with their variable, in the order of its memory.
+void checkMoment(const Tensor& variable, const Tensor& moment) {
+  TORCH_CHECK(moment.sizes() == variable.sizes() && moment.strides() == variable.strides() &&
+                  moment.scalar_type() == at::kFloat,
+              "a moment must look like its variable: got ", moment.scalar_type(), " ", moment.sizes(), " with strides ",
+              moment.strides(), " for ", variable.sizes(), " with strides ", variable.strides());
+}
+
 constexpr int64_t kGrain = 16384;  // elements a thread takes at least
 
 /// Stochastic gradient descent as PyTorch defines it: g += decay·p; v = momentum·v + g; p -= rate·(nesterov ? g + momentum·v : v).
-void sgd(TensorList variables, TensorList gradients, TensorList velocities, at::ArrayRef<double> rates,
-         at::ArrayRef<double> decays, double momentum, bool nesterov) {
-  checkLists(variables, gradients.size(), rates.size(), decays.size());
+void sgd(TensorList variables, TensorList gradients, TensorList velocities, const Tensor& learningRate,
+         at::ArrayRef<double> factors, at::ArrayRef<double> decays, double momentum, bool nesterov,
+         const c10::optional<Tensor>& loss) {
+  checkLists(variables, gradients.size(), factors.size(), decays.size());
+  if (isLost(loss)) return;
+  const double base = learningRate.item<double>();
   for (size_t i = 0; i < variables.size(); i++) {
     const Tensor gradient = withLayoutOf(variables[i], gradients[i]);
+    if (momentum) checkMoment(variables[i], velocities[i]);
     float* p = variables[i].data_ptr<float>();
     float* v = momentum ? velocities[i].data_ptr<float>() : nullptr;
     const float* g = gradient.data_ptr<float>();
-    const float rate = rates[i], decay = decays[i], mu = momentum;
+    const float rate = base * factors[i], decay = decays[i], mu = momentum;
     at::parallel_for(0, variables[i].numel(), kGrain, [&](int64_t begin, int64_t end) {
       for (int64_t j = begin; j < end; j++) {
         float step = g[j] + decay * p[j];
@@ -53,21 +69,29 @@ void sgd(TensorList variables, TensorList gradients, TensorList velocities, at::
   }
 }
 
-/// Adam (Kingma & Ba 2015, Algorithm 1); `decoupled` makes the weight decay AdamW's (Loshchilov & Hutter 2019).
+/// Adam (Kingma & Ba 2015, Algorithm 1), which counts its step; `decoupled` makes the weight decay AdamW's (Loshchilov & Hutter 2019).
 void adam(TensorList variables, TensorList gradients, TensorList firstMoments, TensorList secondMoments,
-          at::ArrayRef<double> rates, at::ArrayRef<double> decays, double beta1, double beta2, double epsilon, int64_t step,
-          bool decoupled) {
-  checkLists(variables, gradients.size(), rates.size(), decays.size());
+          const Tensor& stepCount, const Tensor& learningRate, at::ArrayRef<double> factors, at::ArrayRef<double> decays,
+          double beta1, double beta2, double epsilon, bool decoupled, const c10::optional<Tensor>& loss) {
+  checkLists(variables, gradients.size(), factors.size(), decays.size());
+  TORCH_CHECK(stepCount.scalar_type() == at::kInt && stepCount.numel() == 1, "the step count must be one int32, got ",
+              stepCount.scalar_type(), " ", stepCount.sizes());
+  if (isLost(loss)) return;
+  const int32_t step = ++*stepCount.data_ptr<int32_t>();
+  const double base = learningRate.item<double>();
   const double correction1 = 1 - std::pow(beta1, static_cast<double>(step));
   const float correction2 = std::sqrt(1 - std::pow(beta2, static_cast<double>(step)));
   for (size_t i = 0; i < variables.size(); i++) {
     const Tensor gradient = withLayoutOf(variables[i], gradients[i]);
+    checkMoment(variables[i], firstMoments[i]);
+    checkMoment(variables[i], secondMoments[i]);
     float* p = variables[i].data_ptr<float>();
     float* m = firstMoments[i].data_ptr<float>();
     float* v = secondMoments[i].data_ptr<float>();
     const float* g = gradient.data_ptr<float>();
-    const float rate = rates[i] / correction1, b1 = beta1, b2 = beta2, eps = epsilon;
-    const float shrink = decoupled ? 1 - rates[i] * decays[i] : 1, decay = decoupled ? 0 : decays[i];
+    const double own = base * factors[i];
+    const float rate = own / correction1, b1 = beta1, b2 = beta2, eps = epsilon;
+    const float shrink = decoupled ? 1 - own * decays[i] : 1, decay = decoupled ? 0 : decays[i];
     at::parallel_for(0, variables[i].numel(), kGrain, [&](int64_t begin, int64_t end) {
       for (int64_t j = begin; j < end; j++) {
         const float slope = g[j] + decay * p[j];
@@ -83,12 +107,13 @@ void adam(TensorList variables, TensorList gradients, TensorList firstMoments, T
 
 TORCH_LIBRARY_FRAGMENT(padezoo, library) {
   library.def(
-      "sgd_(Tensor(a!)[] variables, Tensor[] gradients, Tensor(b!)[] velocities, float[] learning_rates,"
-      " float[] weight_decays, float momentum, bool nesterov) -> ()");
+      "sgd_(Tensor(a!)[] variables, Tensor[] gradients, Tensor(b!)[] velocities, Tensor learning_rate,"
+      " float[] rate_factors, float[] weight_decays, float momentum, bool nesterov, Tensor? loss)"
+      " -> ()");
   library.def(
       "adam_(Tensor(a!)[] variables, Tensor[] gradients, Tensor(b!)[] first_moments, Tensor(c!)[] second_moments,"
-      " float[] learning_rates, float[] weight_decays, float beta1, float beta2, float epsilon, int step,"
-      " bool decoupled) -> ()");
+      " Tensor(d!) step, Tensor learning_rate, float[] rate_factors, float[] weight_decays, float beta1, float beta2,"
+      " float epsilon, bool decoupled, Tensor? loss) -> ()");
 }
 
 TORCH_LIBRARY_IMPL(padezoo, CPU, library) {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { SetupError } from '#setup';
 import { PadezooError } from '../errors.js';
 import { dataCommand } from './data.js';
 import { evalCommand } from './eval.js';
@@ -33,7 +34,8 @@ Examples:
   padezoo publish out/lenet-pruned/step-30 --to out/lenet-pade-30
   padezoo verify out/lenet-pade-30.tar.gz
 
-Results go to standard output, progress to standard error. PADEZOO_ENGINE chooses the engine (torch, wasm, cpu).
+Results go to standard output, progress to standard error. PADEZOO_ENGINE chooses the engine: torch, tensorflow,
+wasm, cpu.
 Exit codes: 0 done, 1 failed, 2 not understood.`,
   );
 
@@ -59,10 +61,13 @@ try {
   process.exitCode = exitCodeOf(error);
 }
 
-/** Commander has printed its own message; ours are for people, anything else is a defect and shows its stack. */
+/** Commander has printed its own message; ours and the system's are for people, anything else is a defect and shows its stack. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-  const known = error instanceof PadezooError;
+  const known =
+    error instanceof PadezooError ||
+    error instanceof SetupError ||
+    (error instanceof Error && 'syscall' in error);
   process.stderr.write(`padezoo: ${known ? error.message : ((error as Error)?.stack ?? String(error))}\n`);
   return EXIT_FAILED;
 }

@@ -16,7 +16,7 @@ export function positiveNumber(text: string): number {
 
 /** `'10,20,30'` */
 export function percentages(text: string): number[] {
-  const values = text.split(',').map(Number);
+  const values = text.split(',').map(part => (part.trim() ? Number(part) : Number.NaN));
   if (values.some(Number.isNaN)) throw new InvalidArgumentError('expected percentages, such as 10,20,30.');
   return values;
 }

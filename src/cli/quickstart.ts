@@ -1,12 +1,13 @@
 /** `padezoo quickstart`: trains, prunes, publishes and reports a Padé LeNet on Fashion-MNIST, in one go. */
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import writeFileAtomic from 'write-file-atomic';
 import { datasets } from '../../datasets/index.js';
 import { prune } from '../../pruning/prune.js';
 import { zoo } from '../../zoo/index.js';
 import { engine } from '../engines/index.js';
+import { checkPlace } from '../publish/nodeFiles.js';
 import { publish } from '../publish/publish.js';
 import type { StepRecord } from '../report/record.js';
 import { recordStep } from '../report/recordStep.js';
@@ -45,9 +46,11 @@ async function run({
   const epochs = flags.epochs ?? (full ? 6 : 20);
   note(`engine: ${engine.describe()}`);
   note(
-    `data:   Fashion-MNIST, ${full ? 'the full set' : 'the embedded subset'} (${data.source}): ${count(data.length.train)} training and ${count(data.length.test)} test images`,
+    `data:   Fashion-MNIST, ${full ? `the full set (${data.source})` : `the ${data.source}`}: ${count(data.length.train)} training and ${count(data.length.test)} test images`,
   );
   await mkdir(out, { recursive: true });
+  for (const name of ['unpruned', ...STEPS.map(percent => `step-${percent}`), 'published'])
+    await checkPlace(join(out, name));
 
   const model = zoo.lenet({ activation: 'pau', seed });
   const recipe = { epochs, batchSize: 128, schedule: 'cosine', seed } as const;
@@ -96,7 +99,7 @@ async function run({
     macs,
     steps,
     published: published.directory,
-    report,
+    report: resolve(report),
   };
   await writeFileAtomic(join(out, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   printResult(summary, flags, () =>

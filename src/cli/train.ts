@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { zoo } from '../../zoo/index.js';
 import { summary } from '../../zoo/summary.js';
 import { engine } from '../engines/index.js';
+import { checkPlace } from '../publish/nodeFiles.js';
 import { publish } from '../publish/publish.js';
 import { train } from '../training/train.js';
 import {
@@ -50,6 +51,7 @@ async function run(architecture: string, flags: Flags): Promise<void> {
   const recipe = recipeFrom(flags);
   const model = zoo.create(architecture, { activation: flags.activation, seed: flags.seed ?? 0 });
   const data = dataFrom(flags)!;
+  if (flags.out) await checkPlace(flags.out);
   note(`${engine.describe()}; ${data.name}: ${data.source}`);
   const { testAccuracy, testLoss, epochs, seconds } = await followTraining(train(model, { ...recipe, data }));
   const checkpoint = flags.out && (await publish(model, { to: flags.out, archive: 'none' })).directory;

@@ -1,18 +1,13 @@
 /** Choosing what calculates: `engine.use('torch')`, or the best that works, by itself. */
+import { isMainThread } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
-import { OptionsError } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkChoice, type EngineName, type EngineOptions, engineOfEnvironment } from './choice.js';
+import { hasTensorflow, loadTensorflow } from './tensorflow.js';
+import { loadAddon } from './torch/addon.js';
 import { EngineError, TorchBackend } from './torch/index.js';
+import { enginePrecision, setEnginePrecision } from './torch/precision.js';
 
-const ENGINES = ['torch', 'wasm', 'cpu', 'tensorflow'] as const;
-export type EngineName = (typeof ENGINES)[number];
-
-const UseOptions = z.strictObject({
-  /** CPU threads of the torch engine; default: all cores. */
-  threads: z.int().min(1).optional(),
-});
-export type EngineOptions = z.input<typeof UseOptions>;
+export type { EngineName, EngineOptions };
 
 /** Kernels without which a network of convolutions cannot be trained. */
 const TRAINING_KERNELS = ['Conv2DBackpropFilter', 'Conv2DBackpropInput', 'MaxPoolGrad'];
@@ -26,37 +21,55 @@ export const engine = {
   },
 
   /**
-   * Makes an engine the one that calculates from now on.
+   * Makes an engine the one that calculates from now on; where it does not start, the one before stays. `threads`
+   * stays as it is where it is not given; `precision` is then `'fp32'`.
    *
-   * @param name `'torch'` (libtorch, native), `'wasm'` (portable, inference), `'cpu'` (plain JavaScript, slow) or
-   *   `'tensorflow'` (your own `@tensorflow/tfjs-node`, imported before)
+   * @param name `'torch'` (libtorch, native), `'tensorflow'` (your own `@tensorflow/tfjs-node` or `-gpu`), `'wasm'`
+   *   (portable, inference) or `'cpu'` (plain JavaScript, slow)
+   * @throws OptionsError when there is no such engine, or it has no such option
    * @throws EngineError when it does not work on this machine, with what to install
    */
   async use(name: EngineName, options: EngineOptions = {}): Promise<void> {
-    if (!ENGINES.includes(name)) {
-      throw new OptionsError(`engine.use: must be one of ${ENGINES.join(', ')}, got '${String(name)}'`);
-    }
-    const { threads } = checkOptions(UseOptions, options, 'engine.use');
-    await register(name);
+    const { device, threads, precision = 'fp32' } = checkChoice(name, options);
+    if (device === 'cuda')
+      throw new EngineError(
+        "engine.use('torch'): device 'cuda' is not there: this engine is built for the CPU; leave device out, or use 'tensorflow' with @tensorflow/tfjs-node-gpu",
+      );
     await start(name);
-    if (threads && name === 'torch') torch().native.addon.setThreads(threads);
+    if (name === 'torch') {
+      if (threads) torch().native.addon.setThreads(threads);
+      setEnginePrecision(precision);
+    }
     choosing = Promise.resolve();
   },
 
   /**
-   * Waits until an engine runs. Without `use` it is the one that PADEZOO_ENGINE names, else torch, else wasm (and it
-   * says so once on standard error).
+   * Waits until an engine runs. Without `use` it is the one that PADEZOO_ENGINE names, else the program's own tfjs
+   * backend, else the first that works of torch, tensorflow (if installed) and wasm; which one it is, is said once on
+   * standard error.
+   *
+   * @throws OptionsError when PADEZOO_ENGINE names no engine
    */
   ready(): Promise<void> {
-    choosing ??= chooseBest();
+    choosing ??= choose().catch(error => {
+      choosing = undefined; // may be mended and tried again
+      throw error;
+    });
     return choosing;
   },
 
   /** For people: `'torch 2.13.0, CPU, 2 threads'`. */
   describe(): string {
-    if (tf.getBackend() !== 'torch') return tf.getBackend() ?? 'none';
+    const name = tf.getBackend();
+    if (name === 'tensorflow') {
+      const { binding } = tf.backend() as tf.KernelBackend & { binding?: { TF_Version?: string } };
+      return `tensorflow ${binding?.TF_Version ?? ''}`.trim();
+    }
+    if (name !== 'torch') return name ?? 'none';
     const { addon } = torch().native;
-    return `torch ${addon.version}, CPU, ${addon.threads()} threads`;
+    const threads = addon.threads();
+    const precision = enginePrecision() === 'fp32' ? '' : `, ${enginePrecision()}`;
+    return `torch ${addon.version}, CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}${precision}`;
   },
 
   /** Whether networks of convolutions can be trained on the running engine. */
@@ -83,38 +96,47 @@ function torch(): TorchBackend {
   );
 }
 
+/** Registers the engine with tfjs, where importing padezoo has not done so. */
 async function register(name: EngineName): Promise<void> {
+  if (name === 'torch') loadAddon(); // here, because tfjs would only print what went wrong
   if (name === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
   if (name === 'cpu') await import('@tensorflow/tfjs-backend-cpu');
-  if (name === 'tensorflow' && !tf.engine().registryFactory.tensorflow) {
-    throw new EngineError(
-      "engine.use('tensorflow'): import '@tensorflow/tfjs-node' (or -gpu) first; it must share padezoo's @tensorflow/tfjs-core",
-    );
-  }
+  if (name === 'tensorflow') await loadTensorflow();
 }
 
 async function start(name: EngineName): Promise<void> {
-  if (name === 'torch' && tf.getBackend() !== 'torch') {
-    // Once by hand, because tfjs would only print what went wrong.
-    const { loadAddon } = await import('./torch/addon.js');
-    loadAddon();
-  }
-  if (!(await tf.setBackend(name)))
+  const before = tf.getBackend();
+  if (before !== name) await register(name);
+  if (!(await tf.setBackend(name))) {
+    if (before) await tf.setBackend(before);
     throw new EngineError(`engine.use: '${name}' does not start on this machine`);
+  }
   await tf.ready();
+  // On its first use it prints advice to install another engine, to somebody who chose this one.
+  if (name === 'cpu') Object.assign(tf.backend(), { firstUse: false });
 }
 
-async function chooseBest(): Promise<void> {
-  const wanted = process.env.PADEZOO_ENGINE;
-  if (wanted) return engine.use(wanted as EngineName);
+async function choose(): Promise<void> {
+  const named = engineOfEnvironment();
+  if (named) return engine.use(named);
   if (tf.getBackend()) return; // already running, or the user's own choice
-  try {
-    await start('torch');
-  } catch (error) {
-    await register('wasm');
-    await start('wasm');
-    process.stderr.write(
-      `padezoo: ${(error as Error).message}\npadezoo: using the wasm engine: inference works, training does not\n`,
-    );
+  await startBest();
+  const limits = engine.canTrain() ? '' : ': inference works, training does not';
+  if (isMainThread || limits) say(`using ${engine.describe()}${limits}`);
+}
+
+async function startBest(): Promise<void> {
+  const natives: EngineName[] = hasTensorflow() ? ['torch', 'tensorflow'] : ['torch'];
+  for (const name of natives) {
+    try {
+      return await start(name);
+    } catch (error) {
+      say((error as Error).message);
+    }
   }
+  await start('wasm');
+}
+
+function say(line: string): void {
+  process.stderr.write(`padezoo: ${line}\n`);
 }

@@ -1,7 +1,7 @@
 /** Batch normalisation with PyTorch's semantics: one kernel where the engine has it, composed of tfjs operators elsewhere. */
 import * as tf from '@tensorflow/tfjs-core';
 import { ShapeError } from '../errors.js';
-import { unshare } from './inPlace.js';
+import { unshare } from '../engines/unshare.js';
 
 /** Per channel, all `[c]`; borrowed. */
 export interface BatchNormWeights {

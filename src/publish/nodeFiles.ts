@@ -1,6 +1,8 @@
 /** The one place where a bundle meets a file system: read with limits, written beside, synced and renamed. */
 import { randomUUID } from 'node:crypto';
 import {
+  access,
+  constants,
   type FileHandle,
   lstat,
   mkdir,
@@ -96,12 +98,10 @@ export async function placeBundle(
   entries: Iterable<readonly [string, Bytes]>,
   archive?: Bytes,
 ): Promise<{ directory: string; archive?: string }> {
-  const directory = await realpath(to).catch(() => resolve(to));
+  const { directory, exists } = await checkPlace(to);
   const archivePath = `${directory}.tar.gz`;
-  const exists = await checkTarget(directory);
   if (archive) await checkArchiveTarget(archivePath);
   const parent = dirname(directory);
-  await mkdir(parent, { recursive: true });
   const beside = join(parent, `.${basename(directory)}.${process.pid}-${randomUUID().slice(0, 8)}`);
   const [fresh, freshArchive, old] = [`${beside}.new`, `${beside}.tar.gz`, `${beside}.old`];
   try {
@@ -133,7 +133,20 @@ export async function placeBundle(
   return { directory, ...(archive && { archive: archivePath }) };
 }
 
-/** @returns whether there is an older bundle or an empty folder to replace */
+/**
+ * Makes sure that a bundle can be placed at `to`, and its parent folder: before hours of work, too, whose result goes there.
+ * @returns `exists`: whether there is an older bundle or an empty folder to replace
+ * @throws BundleTargetError when something else is there; the system's error when the parent cannot be made or written to
+ */
+export async function checkPlace(to: string): Promise<{ directory: string; exists: boolean }> {
+  const directory = await realpath(to).catch(() => resolve(to));
+  const exists = await checkTarget(directory);
+  const parent = dirname(directory);
+  await mkdir(parent, { recursive: true });
+  await access(parent, constants.W_OK);
+  return { directory, exists };
+}
+
 async function checkTarget(directory: string): Promise<boolean> {
   const found = await lstat(directory).catch(missing);
   if (found === undefined) return false;

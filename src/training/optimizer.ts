@@ -26,7 +26,8 @@ export class Optimizer {
   readonly #recipe: Recipe;
   /** SGD's velocities, or Adam's first and second moments. */
   readonly #moments: readonly (readonly tf.Variable[])[];
-  #step = 0;
+  /** Adam's count of steps. */
+  readonly #step = tf.tidy(() => tf.variable(tf.scalar(0, 'int32'), false));
 
   constructor(model: layers.LayersModel, recipe: Recipe) {
     this.#recipe = recipe;
@@ -37,15 +38,19 @@ export class Optimizer {
     this.#moments = Array.from({ length: sets }, () => this.variables.map(zerosLike));
   }
 
-  /** Changes every variable once; `gradients` are in the order of `variables`, and borrowed. */
-  apply(gradients: readonly tf.Tensor[], learningRate: number): void {
+  /**
+   * Changes every variable once, or none where `loss` is not finite. `gradients` are in the order of `variables`; all
+   * tensors are borrowed.
+   */
+  apply(gradients: readonly tf.Tensor[], learningRate: tf.Scalar, loss?: tf.Scalar): void {
     const { optimizer, clipNorm } = this.#recipe;
-    this.#step++;
     tf.tidy(() => {
       const updates: Updates = {
         variables: this.variables,
         gradients: clipNorm ? clipped(gradients, clipNorm) : gradients,
-        learningRates: this.#parameters.map(({ rateFactor }) => learningRate * rateFactor),
+        learningRate,
+        loss,
+        rateFactors: this.#parameters.map(({ rateFactor }) => rateFactor),
         weightDecays: this.#parameters.map(({ weightDecay }) => weightDecay),
       };
       const [first = [], second = []] = this.#moments;
@@ -70,13 +75,13 @@ export class Optimizer {
   /** A copy of what it has gathered. */
   state(): OptimizerState {
     const copy = (variable: tf.Variable) => Float32Array.from(variable.dataSync());
-    return { step: this.#step, moments: this.#moments.map(set => set.map(copy)) };
+    return { step: this.#step.dataSync()[0]!, moments: this.#moments.map(set => set.map(copy)) };
   }
 
   /** Goes on from what another optimizer of the same recipe and network had gathered. */
   restore({ step, moments }: OptimizerState): void {
-    this.#step = step;
     tf.tidy(() => {
+      this.#step.assign(tf.scalar(step, 'int32'));
       this.#moments.forEach((set, i) => {
         set.forEach((variable, j) => {
           variable.assign(tf.tensor(moments[i]![j]!, variable.shape));
@@ -86,7 +91,7 @@ export class Optimizer {
   }
 
   dispose(): void {
-    tf.dispose(this.#moments.flat());
+    tf.dispose([...this.#moments.flat(), this.#step]);
   }
 }
 

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../../datasets/dataset.js';
+import { CompiledStep, type StepCompilation } from '../engines/compiledStep.js';
 import { engine } from '../engines/index.js';
 import { OptionsError, PadezooError } from '../errors.js';
 import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.js';
@@ -23,6 +24,8 @@ export interface TrainOptions extends RecipeOptions {
   /** `'every-epoch'`: an event with the training's state after each epoch. */
   readonly checkpoints?: 'none' | 'every-epoch';
   readonly signal?: AbortSignal | undefined;
+  /** `'never'` runs every step as it is written, for debugging; `'auto'` replays a recording where that can be done. */
+  readonly compile?: StepCompilation;
 }
 
 export type TrainEvent =
@@ -78,8 +81,14 @@ export class DivergedError extends PadezooError {
  * @throws OptionsError, ShapeError or EngineError before anything is changed; DivergedError when the loss is not finite
  */
 export function train(model: LayersModel, options: TrainOptions = {}): Task<TrainEvent, TrainResult> {
-  const { data = provenanceOf(model).data, from, checkpoints, signal, ...recipeOptions } = options;
-  const recipe = checkOptions(Recipe, recipeOptions, 'train');
+  const { data = provenanceOf(model).data, from, checkpoints, signal, compile, ...recipeOptions } = options;
+  const recipe = checkOptions(Recipe, recipeOptions, 'train', [
+    'data',
+    'from',
+    'checkpoints',
+    'signal',
+    'compile',
+  ]);
   if (!data)
     throw new OptionsError('train: there is no data; give { data: datasets.fashionMnist() } or another set');
   if (from && !('weights' in from) && from.epoch >= recipe.epochs) {
@@ -87,14 +96,14 @@ export function train(model: LayersModel, options: TrainOptions = {}): Task<Trai
       `train: from epoch ${from.epoch} there is nothing left of ${recipe.epochs} epochs; give more epochs or an earlier start`,
     );
   }
-  return new Task(() => trainWith(model, recipe, data, { from, checkpoints, signal }));
+  return new Task(() => trainWith(model, recipe, data, { from, checkpoints, signal, compile }));
 }
 
 async function* trainWith(
   model: LayersModel,
   recipe: Recipe,
   data: Dataset,
-  { from, checkpoints, signal }: Pick<TrainOptions, 'from' | 'checkpoints' | 'signal'>,
+  { from, checkpoints, signal, compile }: Pick<TrainOptions, 'from' | 'checkpoints' | 'signal' | 'compile'>,
 ): AsyncGenerator<TrainEvent, TrainResult, void> {
   await engine.ready();
   checkCanTrain('train');
@@ -104,6 +113,7 @@ async function* trainWith(
   const optimizer = new Optimizer(model, recipe);
   const state = from && 'weights' in from ? from : undefined;
   const records: EpochRecord[] = [...(state?.epochs ?? [])];
+  const update = trainStep(model, optimizer, compile);
   const began = performance.now();
   try {
     if (state) {
@@ -123,7 +133,7 @@ async function* trainWith(
           learningRate = learningRateAt(recipe, epoch - 1 + step / stepsPerEpoch);
           step++;
           const count = batch.labels.shape[0];
-          const result = trainStep(model, optimizer, batch.images, batch.labels, learningRate);
+          const result = runStep(update, batch.images, batch.labels, learningRate);
           loss = result.loss;
           if (!Number.isFinite(loss)) throw new DivergedError(epoch, step, loss, learningRate);
           seen.loss += loss * count;
@@ -154,6 +164,7 @@ async function* trainWith(
       }
     }
   } finally {
+    update.dispose();
     optimizer.dispose();
   }
   const { testAccuracy, testLoss } = records.at(-1)!;
@@ -168,29 +179,40 @@ async function* trainWith(
   };
 }
 
-/** One step: forward, backward, update. */
+/** Forward, backward and update, from [images, labels, learning rate] to [mean loss, correct answers]. */
 function trainStep(
   model: LayersModel,
   optimizer: Optimizer,
-  images: tf.Tensor4D,
-  labels: tf.Tensor1D,
-  learningRate: number,
-): { loss: number; correct: number } {
-  return tf.tidy(() => {
+  compile: StepCompilation = 'auto',
+): CompiledStep {
+  const step = (inputs: readonly tf.Tensor[]) => {
+    const [images, labels, learningRate] = inputs as [tf.Tensor4D, tf.Tensor1D, tf.Scalar];
     let correct: tf.Tensor | undefined;
     const { value, grads } = tf.variableGrads(() => {
       const logits = model.apply(images, { training: true }) as tf.Tensor2D;
       correct = tf.keep(countCorrect(logits, labels));
       return softmaxCrossEntropy(logits, labels);
     }, [...optimizer.variables]);
-    const loss = value.dataSync()[0]!;
-    const result = { loss, correct: correct!.dataSync()[0]! };
+    optimizer.apply(
+      optimizer.variables.map(({ name }) => grads[name]!),
+      learningRate,
+      value,
+    );
+    const result = [value, correct!.clone()];
     correct!.dispose();
-    if (Number.isFinite(loss))
-      optimizer.apply(
-        optimizer.variables.map(({ name }) => grads[name]!),
-        learningRate,
-      );
     return result;
+  };
+  return new CompiledStep(step, compile);
+}
+
+function runStep(
+  step: CompiledStep,
+  images: tf.Tensor4D,
+  labels: tf.Tensor1D,
+  learningRate: number,
+): { loss: number; correct: number } {
+  return tf.tidy(() => {
+    const [loss, correct] = step.run([images, labels, tf.scalar(learningRate)]);
+    return { loss: loss!.dataSync()[0]!, correct: correct!.dataSync()[0]! };
   });
 }

@@ -16,9 +16,12 @@ interface Outcome {
   readonly stderr: string;
 }
 
-function padezoo(...args: string[]): Promise<Outcome> {
+const padezoo = (...args: string[]): Promise<Outcome> => padezooUnder({}, ...args);
+
+function padezooUnder(variables: NodeJS.ProcessEnv, ...args: string[]): Promise<Outcome> {
+  const env = { ...process.env, ...variables };
   return new Promise(done => {
-    execFile(process.execPath, [main, ...args], { cwd: folder }, (error, stdout, stderr) => {
+    execFile(process.execPath, [main, ...args], { cwd: folder, env }, (error, stdout, stderr) => {
       done({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
   });
@@ -98,11 +101,36 @@ test.serial('an unknown architecture is an error that lists the known ones, with
   t.regex(stderr, /no 'lenett'; known: lenet/);
 });
 
+test.serial('a folder that cannot be written to is refused before any training, in one line', async t => {
+  const taken = join(folder, 'taken');
+  await writeFile(taken, 'not a folder');
+  const { code, stdout, stderr } = await padezoo('train', 'lenet', '--out', join(taken, 'net'));
+  t.is(code, 1);
+  t.is(stdout, '');
+  t.regex(stderr, /padezoo: ENOTDIR: .*taken/);
+  t.notRegex(stderr, /epochs of|\n {4}at /);
+});
+
+test.serial('without the native engine, setup says so in one line, and info still answers', async t => {
+  const environment = { PADEZOO_NO_ENGINE: '1', PADEZOO_ENGINE: undefined };
+  const { code, stdout, stderr } = await padezooUnder(environment, 'setup');
+  t.is(code, 1);
+  t.is(stdout, '');
+  t.is(stderr.trim(), 'padezoo: addon: switched off by PADEZOO_NO_ENGINE=1');
+  const info = await padezooUnder(environment, 'info', 'lenet', '--json');
+  t.is(JSON.parse(info.stdout).parameters, 61_746);
+  t.regex(info.stderr, /inference works, training does not/);
+  const training = await padezooUnder(environment, 'train', 'lenet', '--epochs', '1');
+  t.is(training.code, 1);
+  t.regex(training.stderr, /the wasm engine cannot train/);
+});
+
 for (const args of [
   ['train'],
   ['train', 'lenet', '--epochs', 'many'],
   ['nonsense'],
   ['info', 'lenet', '--nope'],
+  ['prune', 'net', '--steps', '10,,20'],
 ]) {
   test.serial(
     `\`padezoo ${args.join(' ')}\` is not understood: exit code 2, nothing on standard output`,

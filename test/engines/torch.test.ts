@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import type { TorchBackend } from '../../src/engines/torch/index.js';
-import { EngineError, engine, OptionsError, softmaxCrossEntropy, zoo } from '../../src/index.js';
+import { EngineError, engine, softmaxCrossEntropy, zoo } from '../../src/index.js';
 import { sgdStep } from '../../src/ops/optimizerStep.js';
 import { Optimizer } from '../../src/training/optimizer.js';
 import { Recipe } from '../../src/training/recipe.js';
@@ -28,7 +28,7 @@ torchTest('200 training steps leave no tensor and no native tensor behind', t =>
       );
       optimizer.apply(
         optimizer.variables.map(({ name }) => grads[name]!),
-        0.002,
+        tf.scalar(0.002),
       );
       return value.dataSync()[0]!;
     });
@@ -53,14 +53,14 @@ torchTest('200 steps do not make the process larger', async t => {
     import { engine, softmaxCrossEntropy, tf, zoo } from '${new URL('../../src/index.js', import.meta.url)}';
     import { Optimizer } from '${new URL('../../src/training/optimizer.js', import.meta.url)}';
     import { Recipe } from '${new URL('../../src/training/recipe.js', import.meta.url)}';
-    await engine.use('torch');
+    await engine.use('torch', { threads: 1 });
     const model = zoo.lenet({ activation: 'pau' });
     const optimizer = new Optimizer(model, Recipe.parse({}));
     const step = () => tf.tidy(() => {
       const [images, labels] = [tf.ones([32, 32, 32, 1]), tf.zeros([32], 'int32')];
       const loss = () => softmaxCrossEntropy(model.apply(images, { training: true }), labels);
       const { grads } = tf.variableGrads(loss, [...optimizer.variables]);
-      optimizer.apply(optimizer.variables.map(({ name }) => grads[name]), 0.002);
+      optimizer.apply(optimizer.variables.map(({ name }) => grads[name]), tf.scalar(0.002));
     });
     for (let i = 0; i < 100; i++) step();
     const before = process.memoryUsage.rss();
@@ -82,6 +82,30 @@ torchTest(
     t.regex(error.message, /\[4\]/);
     t.regex(error.stack!, /torch\.test\.(js|ts)/);
     tf.dispose([a, b]);
+  },
+);
+
+torchTest(
+  'a failure names the tensors as they were given, lists too, and keeps the native reason as its cause',
+  t => {
+    tf.tidy(() => {
+      const x = tf.zeros([1, 4, 5, 3]);
+      const filter = tf.zeros([3, 3, 2, 7]);
+      const attributes = { strides: 1, pad: 'same', dilations: 1, dataFormat: 'NHWC' };
+      const convolution = t.throws(
+        () => tf.engine().runKernel('Conv2D', { x, filter }, attributes as never),
+        {
+          instanceOf: EngineError,
+          message:
+            /^torch: Conv2D\(x: float32 \[1, 4, 5, 3\], filter: float32 \[3, 3, 2, 7\]\): aten::conv2d\(/,
+        },
+      )!;
+      t.regex((convolution.cause as Error).message, /^aten::conv2d\(.*expected input/);
+      t.throws(() => tf.engine().runKernel('AddN', [tf.zeros([2], 'int32'), tf.zeros([3])] as never), {
+        instanceOf: EngineError,
+        message: /^torch: AddN\(0: int32 \[2\], 1: float32 \[3\]\): aten::/,
+      });
+    });
   },
 );
 
@@ -127,20 +151,21 @@ torchTest("a convolution's input gradient is computed when it is read, and never
     tf.conv2d(input as tf.Tensor4D, weights as tf.Tensor4D, 1, 'valid'),
   );
 
+  const learningRate = tf.scalar(1);
   // In native tensors, because bytes are counted over all threads. A gradient that waits holds two: its operands.
   const before = engine.memory().tensors;
   const [read, unread] = [gradients([x, filter], dy), gradients([x, filter], dy)];
   t.is(engine.memory().tensors, before + 2 * (1 + 2), 'two filter gradients, and the operands of what waits');
   // The filter changes in place meanwhile; the gradient is still that of the filter as it was.
   sgdStep(
-    { variables: [filter], gradients: [read[1]!], learningRates: [1], weightDecays: [0] },
+    { variables: [filter], gradients: [read[1]!], learningRate, rateFactors: [1], weightDecays: [0] },
     { momentum: 0, nesterov: false, velocities: [] },
   );
   within(t, 'dx', read[0]!.dataSync(), expected, { tolerance: 1e-6, scale: 10 });
   t.is(engine.memory().tensors, before + (1 + 1) + (1 + 2), 'one was computed, the other still waits');
   tf.dispose([...read, ...unread]);
   t.is(engine.memory().tensors, before);
-  tf.dispose([x, filter, dy]);
+  tf.dispose([x, filter, dy, learningRate]);
 });
 
 torchTest('values survive a round trip through the engine in every dtype', t => {
@@ -173,49 +198,28 @@ torchTest('two worker threads use the engine at once and calculate what this thr
   }
 });
 
-torchTest('engine.use takes a number of threads, and describe says so', async t => {
-  await engine.use('torch', { threads: 2 });
-  t.is(engine.name, 'torch');
-  t.regex(engine.describe(), /^torch \d+\.\d+.*2 threads$/);
-  await engine.use('torch', { threads: 1 });
-  t.regex(engine.describe(), /1 thread/);
-  await engine.use('torch', { threads: 2 });
-  t.true(engine.canTrain());
-});
+const gnuOpenMP = process.platform === 'linux' ? torchTest : test.serial.skip;
 
-test.serial('engine.use refuses what it does not know, and says what there is', async t => {
-  await t.throwsAsync(engine.use('cuda' as never), {
-    instanceOf: OptionsError,
-    message: /torch, wasm, cpu, tensorflow, got 'cuda'/,
-  });
-  await t.throwsAsync(engine.use('torch', { threads: 0 }), { instanceOf: OptionsError, message: /threads/ });
-  await t.throwsAsync(engine.use('torch', { cores: 2 } as never), {
-    instanceOf: OptionsError,
-    message: /cores/,
-  });
-  await t.throwsAsync(engine.use('tensorflow'), { instanceOf: EngineError, message: /import .*tfjs-node/ });
-});
-
-test.serial('without the native engine wasm runs inference, says so once, and refuses to train', async t => {
-  const program = `
-    import { engine, train, zoo, datasets } from '${new URL('../../src/index.js', import.meta.url)}';
-    await engine.ready();
-    const model = zoo.lenet({ activation: 'pau' });
-    const split = { images: new Uint8Array(2 * 1024), labels: [0, 1] };
-    const data = datasets.fromArrays({ train: split, test: split, inputShape: [32, 32, 1], classes: ['a', 'b'] });
-    const refused = await train(model, { data, epochs: 1 }).then(() => 'trained', error => error.name + ': ' + error.message);
-    const { evaluate } = await import('${new URL('../../src/training/evaluate.js', import.meta.url)}');
-    const { testLoss } = await evaluate(model, data);
-    console.log(JSON.stringify({ name: engine.name, refused, testLoss }));
-  `;
-  const { stdout, stderr } = await promisify(execFile)(
-    process.execPath,
-    ['--input-type=module', '--eval', program],
-    { env: { ...process.env, PADEZOO_NO_ENGINE: '1', PADEZOO_ENGINE: '' } },
-  );
-  const { name, refused, testLoss } = JSON.parse(stdout.trim().split('\n').at(-1)!);
-  t.is(name, 'wasm');
-  t.regex(refused, /^EngineError: train: the wasm engine cannot train convolutions/);
-  t.true(testLoss > 1 && testLoss < 4);
-  t.is(stderr.match(/using the wasm engine/g)?.length, 1);
+gnuOpenMP('waiting threads soon sleep, unless the user chose how they wait', async t => {
+  const settings = async (variables: NodeJS.ProcessEnv) => {
+    const { stderr } = await promisify(execFile)(
+      process.execPath,
+      ['--input-type=module', '--eval', "import { engine } from 'padezoo'; await engine.use('torch');"],
+      {
+        env: {
+          ...process.env,
+          GOMP_SPINCOUNT: '',
+          OMP_WAIT_POLICY: '',
+          OMP_DISPLAY_ENV: 'VERBOSE',
+          ...variables,
+        },
+      },
+    );
+    return stderr;
+  };
+  t.regex(await settings({ GOMP_SPINCOUNT: undefined }), /GOMP_SPINCOUNT = '1000'/);
+  t.regex(await settings({ GOMP_SPINCOUNT: '77' }), /GOMP_SPINCOUNT = '77'/);
+  const chosen = await settings({ GOMP_SPINCOUNT: undefined, OMP_WAIT_POLICY: 'active' });
+  t.regex(chosen, /OMP_WAIT_POLICY = 'ACTIVE'/);
+  t.notRegex(chosen, /GOMP_SPINCOUNT = '1000'/);
 });

@@ -43,21 +43,24 @@ function descend({ learningRate, weightDecay, sgd, adam }: Variant): Float32Arra
   const zeros = () => starting(shape => tf.zeros(shape));
   const variables = starting((shape, i) => tf.tensor(noise(sizeOf(shape), 1, i), shape));
   const moments = [sgd?.momentum === 0 ? [] : zeros(), zeros()] as const;
+  const rate = tf.scalar(learningRate);
+  const count = tf.tidy(() => tf.variable(tf.scalar(0, 'int32'), false));
   for (let step = 0; step < steps; step++) {
     const updates: Updates = {
       variables,
       gradients: shapes.map((shape, i) => tf.tensor(noise(sizeOf(shape), 0.5, 10 * step + i), shape)),
-      learningRates: shapes.map(() => learningRate),
+      learningRate: rate,
+      rateFactors: shapes.map(() => 1),
       weightDecays: shapes.map(() => weightDecay),
     };
     if (sgd) sgdStep(updates, { ...sgd, velocities: moments[0] });
     if (adam) {
-      adamStep(updates, { ...adam, step: step + 1, firstMoments: moments[0], secondMoments: moments[1] });
+      adamStep(updates, { ...adam, step: count, firstMoments: moments[0], secondMoments: moments[1] });
     }
     tf.dispose([...updates.gradients]);
   }
   const values = variables.map(variable => variable.dataSync() as Float32Array);
-  tf.dispose([...variables, ...moments.flat()]);
+  tf.dispose([...variables, ...moments.flat(), rate, count]);
   return values;
 }
 
@@ -87,7 +90,8 @@ torchTest('a step changes neither a view nor a clone of a variable', async t => 
   const update: Updates = {
     variables: [variable],
     gradients: [gradient],
-    learningRates: [1],
+    learningRate: tf.scalar(1),
+    rateFactors: [1],
     weightDecays: [0],
   };
   sgdStep(update, { momentum: 0, nesterov: false, velocities: [] });
@@ -115,7 +119,13 @@ torchTest('a variable that was made from a transposed tensor takes a step like a
     [0, 2],
   ]);
   sgdStep(
-    { variables: [variable], gradients: [gradient], learningRates: [0.5], weightDecays: [0] },
+    {
+      variables: [variable],
+      gradients: [gradient],
+      learningRate: tf.scalar(0.5),
+      rateFactors: [1],
+      weightDecays: [0],
+    },
     { momentum: 0, nesterov: false, velocities: [] },
   );
   t.deepEqual([...variable.dataSync()], [0.5, 3, 2, 3]);

@@ -31,7 +31,7 @@ const BELONGS = [
   /^dist\/(src|zoo|pruning|datasets)\/.*\.(js|d\.ts)$/,
   /^datasets\/embedded\/fashion-mnist\/(README\.md|LICENSE|(train|t10k)-(images-idx3|labels-idx1)-ubyte\.gz)$/,
   /^native\/(addon|operators)\/[a-z_]+\.(cpp|h)$/,
-  /^scripts\/setup\.(mjs|d\.mts)$/,
+  /^scripts\/(setup\.(mjs|d\.mts)|build-tfjs-node\.mjs)$/,
 ];
 const NEEDED = [
   'dist/src/index.js',
@@ -98,6 +98,25 @@ test.serial('installed, the command line answers', async t => {
   if (hasTorch)
     t.regex((await run('npx', ['--no', 'padezoo', 'setup'], { cwd: folder })).stdout, /engine: torch/);
 });
+
+test.serial(
+  'package-lock.json is what npm makes of package.json, so that a set-up that is done stays done',
+  async t => {
+    const [manifest, lock] = await Promise.all(
+      ['package.json', 'package-lock.json'].map(async name =>
+        JSON.parse(await readFile(join(root, name), 'utf8')),
+      ),
+    );
+    const { dependencies, devDependencies } = lock.packages[''];
+    t.deepEqual(
+      { dependencies, devDependencies },
+      {
+        dependencies: manifest.dependencies,
+        devDependencies: manifest.devDependencies,
+      },
+    );
+  },
+);
 
 test.serial('the package imports itself by name in a checkout', async t => {
   const names = 'tf engine zoo pau pade prune train publish load datasets'.split(' ');

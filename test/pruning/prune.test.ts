@@ -126,7 +126,10 @@ test.serial('an untrained network without recipe and data says what is missing',
 test.serial(
   'a misspelt option, a network without convolutions and data of another shape are refused at once',
   t => {
-    t.throws(() => prune(lenet(), { step: [10] } as never), { instanceOf: OptionsError, message: /step/ });
+    t.throws(() => prune(lenet(), { step: [10] } as never), {
+      instanceOf: OptionsError,
+      message: /no option step, expected one of steps, .*train, data, to, signal/,
+    });
     const dense = layers.sequential({ layers: [layers.layers.dense({ units: 2, inputShape: [3] })] });
     t.throws(() => prune(dense, { train: false }), { message: /no convolution/ });
     const narrow = zoo.lenet({ classes: 2 });

@@ -116,7 +116,7 @@ for (const activation of ['pau', 'relu'] as const) {
       const model = lenet(activation);
       const optimizer = new Optimizer(model, Recipe.parse(recipe));
       const { gradients } = gradientsOf(model, optimizer.variables);
-      optimizer.apply(gradients, Recipe.parse(recipe).optimizer.learningRate);
+      optimizer.apply(gradients, tf.scalar(Recipe.parse(recipe).optimizer.learningRate));
       for (const variable of optimizer.variables) {
         const { stride, sample, ...gradient } = step.gradients[nameOf(variable)]!;
         const decided = (_: number, i: number) => Math.abs(sample[i]!) > DECIDED * gradient.largest;

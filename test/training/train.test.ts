@@ -185,7 +185,7 @@ function decayed(recipe: RecipeOptions) {
   tf.tidy(() =>
     optimizer.apply(
       optimizer.variables.map(variable => tf.zerosLike(variable as tf.Tensor)),
-      0.1,
+      tf.scalar(0.1),
     ),
   );
   const after = values();
@@ -239,7 +239,7 @@ torchTest('clipNorm scales all gradients down together', t => {
   tf.tidy(() => {
     optimizer.apply(
       optimizer.variables.map(variable => tf.onesLike(variable as tf.Tensor)),
-      1,
+      tf.scalar(1),
     );
   });
   const moved = before[0]![0]! - weightsOf(model)[0]![0]!;
@@ -253,7 +253,7 @@ torchTest('clipNorm scales all gradients down together', t => {
 test.serial('train refuses what it does not understand, and says what it wants', t => {
   const model = lenet();
   const refused: [object, RegExp][] = [
-    [{ epoch: 3 }, /train: no option epoch, expected one of epochs, batchSize, optimizer/],
+    [{ epoch: 3 }, /train: no option epoch, expected one of epochs, batchSize, .*, seed, data, signal/],
     [{ epochs: 0 }, /epochs: .*, got 0/],
     [{ batchSize: 1.5 }, /batchSize: .*got 1\.5/],
     [{ optimizer: 'adamw' }, /optimizer: .*"adam"\|"sgd", got "adamw"/],

@@ -25,6 +25,29 @@ export type TorchDtype = (typeof TORCH_DTYPES)[number];
 /** In `Addon.meta`, in place of a dtype code: `describe` tells about this result and those after it. */
 export const META_FULL = -1;
 
+/** One operator call of a program; tensors among `args` are slot numbers. */
+export interface PlannedCall {
+  readonly operator: OperatorId;
+  readonly args: readonly unknown[];
+  /** The slots of its tensor results, in order. */
+  readonly results: readonly number[];
+  /** The slots that nothing needs after it. */
+  readonly released: readonly number[];
+}
+
+/** What `Addon.compile` takes. Slots are numbered: inputs first, then constants, then results. */
+export interface ProgramPlan {
+  /** `[dtype code, ...sizes]` of what `replay` will be given. */
+  readonly inputs: readonly (readonly number[])[];
+  readonly constants: readonly Handle[];
+  readonly calls: readonly PlannedCall[];
+  /** The slots that `replay` returns. */
+  readonly outputs: readonly number[];
+  readonly slots: number;
+}
+
+export type ProgramId = number;
+
 export interface Addon {
   /** libtorch's version, e.g. `'2.13.0'` */
   readonly version: string;
@@ -38,7 +61,13 @@ export interface Addon {
   readAsync(handle: Handle): Promise<ArrayBuffer>;
   /** `[dtype code, ...sizes]` */
   describe(handle: Handle): number[];
+  /** Another handle of the same tensor, released by itself. */
+  retain(handle: Handle): Handle;
   release(handle: Handle): void;
+  compile(plan: ProgramPlan): ProgramId;
+  /** Runs a program; shapes of the outputs are in `meta`. */
+  replay(program: ProgramId, inputs: readonly Handle[]): Handle[];
+  forget(program: ProgramId): void;
   exclusive(handle: Handle): boolean;
   memory(): { tensors: number; usedBytes: number; cachedBytes: number };
   releaseMemory(): void;
@@ -59,6 +88,13 @@ export interface LoadedAddon {
 let loaded: LoadedAddon | undefined;
 
 /**
+ * How often a waiting thread of GNU OpenMP looks before it sleeps, about 40 microseconds: longer than we take from one
+ * operator to the next. Its own default, 300,000 times, holds a core for ten milliseconds that another program may
+ * need: with six programs on 2 cores a LeNet step then took 3,000 ms, and 40 with this.
+ */
+const SPINS = '1000';
+
+/**
  * Loads the addon; builds it first if this machine has none yet (and says so on standard error).
  *
  * @throws EngineError that says what to install, when it cannot be built or loaded
@@ -69,6 +105,8 @@ export function loadAddon(): LoadedAddon {
     throw new EngineError('torch: switched off by PADEZOO_NO_ENGINE=1');
   try {
     const record = findAddon() ?? buildAddonNow();
+    // OpenMP reads it when libtorch is loaded. A worker's environment is a copy that it does not see.
+    if (!process.env.OMP_WAIT_POLICY) process.env.GOMP_SPINCOUNT ??= SPINS;
     loaded = { addon: createRequire(import.meta.url)(record.addon) as Addon, record };
     return loaded;
   } catch (cause) {

@@ -5,9 +5,11 @@ import {
   type Handle,
   META_FULL,
   type OperatorId,
+  type ProgramId,
   TORCH_DTYPES,
   type TorchDtype,
 } from './addon.js';
+import type { Recording } from './recording.js';
 
 /** A tensor inside a kernel: libtorch's, with the shape that TypeScript wants to know. */
 export interface TorchTensor {
@@ -16,6 +18,8 @@ export interface TorchTensor {
   readonly dtype: TorchDtype;
   /** What the kernel that made it keeps for its gradient (a pooling's indices); released together with it. */
   readonly companions?: readonly TorchTensor[];
+  /** The order of its elements in memory, where it is not that of its axes; see `filterLayout` in kernels/convolution.ts. */
+  readonly layout?: 'filter' | undefined;
 }
 
 /**
@@ -84,6 +88,8 @@ export function scalarType(dtype: TorchDtype): number {
 /** The operators of one addon, and the tensors that are alive in the running kernel. */
 export class Operators {
   readonly aten: Aten;
+  /** Told of every call, while there is one. */
+  recording: Recording | undefined;
   readonly #addon: Addon;
   readonly #ids = new Map<string, OperatorId>();
   #made: Handle[] = [];
@@ -92,7 +98,10 @@ export class Operators {
     this.#addon = addon;
     this.aten = Object.assign((operator: string, ...args: Argument[]) => this.#one(operator, args), {
       tuple: (operator: string, ...args: Argument[]) => this.#many(operator, args),
-      value: (operator: string, ...args: Argument[]) => this.#call(operator, args) as number,
+      value: (operator: string, ...args: Argument[]) => {
+        this.recording?.refuse(`${operator} gives a number to JavaScript`);
+        return this.#call(operator, args) as number;
+      },
       run: (operator: string, ...args: Argument[]) => void this.#call(operator, args),
     });
   }
@@ -121,7 +130,18 @@ export class Operators {
         id = this.#addon.operator(name, overload ?? '');
         this.#ids.set(operator, id);
       }
-      return this.#addon.call(id, args.map(toNative));
+      const result = this.#addon.call(id, args.map(toNative));
+      this.recording?.called(operator, id, args, handlesIn(result));
+      return result;
+    } catch (cause) {
+      throw failure(cause as Error);
+    }
+  }
+
+  /** Runs a compiled program; its outputs are the caller's. */
+  replayed(program: ProgramId, inputs: readonly Handle[]): TorchTensor[] {
+    try {
+      return this.#withShapes(this.#addon.replay(program, inputs));
     } catch (cause) {
       throw failure(cause as Error);
     }
@@ -135,11 +155,16 @@ export class Operators {
 
   #many(operator: string, args: readonly Argument[]): TorchTensor[] {
     const handles = this.#call(operator, args) as (Handle | null)[];
+    for (const handle of handles) if (handle !== null) this.#made.push(handle);
+    return this.#withShapes(handles);
+  }
+
+  /** The results of the last call, described by `meta`. */
+  #withShapes(handles: readonly (Handle | null)[]): TorchTensor[] {
     const { meta } = this.#addon;
     let at = 0;
     return handles.map(handle => {
       if (handle === null) return undefined as never; // a gradient that was not asked for
-      this.#made.push(handle);
       if (meta[at] === META_FULL) return { handle, ...this.#asked(handle) };
       const description = this.#described(at);
       at += 2 + description.shape.length;
@@ -159,6 +184,12 @@ export class Operators {
     for (let i = 0; i < rank; i++) shape[i] = meta[at + 2 + i]!;
     return { dtype: TORCH_DTYPES[meta[at]!]!, shape };
   }
+}
+
+/** The tensors that a call gave; an operator's numbers are refused before. */
+function handlesIn(result: unknown): Handle[] {
+  const results = Array.isArray(result) ? result : [result];
+  return results.filter(item => typeof item === 'number') as Handle[];
 }
 
 /** tfjs puts some twenty frames of its own between the user's call and an operator; Node keeps ten unless told. */

@@ -11,7 +11,7 @@ import {
   type TensorInfo,
   util,
 } from '@tensorflow/tfjs-core';
-import { EngineError, type Handle, type LoadedAddon, type TorchDtype } from './addon.js';
+import { EngineError, type Handle, type LoadedAddon, type ProgramId, type TorchDtype } from './addon.js';
 import {
   type Aten,
   dtypeCode,
@@ -22,6 +22,7 @@ import {
   scalarType,
   type TorchTensor,
 } from './aten.js';
+import type { Recording } from './recording.js';
 
 /** What a data id stands for. Strings stay in JavaScript: libtorch has none. */
 interface Entry {
@@ -130,10 +131,7 @@ export class TorchBackend extends KernelBackend {
   ownTensorOf(info: TensorInfo): TorchTensor {
     const tensor = this.tensorOf(info);
     if (this.native.addon.exclusive(tensor.handle)) return tensor;
-    const copy = this.detached(aten => aten('clone', tensor));
-    this.#data.get(info.dataId).tensor = copy;
-    this.release(tensor);
-    return copy;
+    return this.relay(info, aten => ({ ...aten('clone', tensor), layout: tensor.layout }));
   }
 
   /** A tfjs tensor of strings. */
@@ -141,6 +139,38 @@ export class TorchBackend extends KernelBackend {
     const dataId = {};
     this.#data.set(dataId, { tensor: undefined, strings, dtype: 'string', references: 1 });
     return { dataId, shape, dtype: 'string' };
+  }
+
+  /** Whether the tensor behind a data id lives here. */
+  holds(dataId: DataId): boolean {
+    return this.#data.has(dataId);
+  }
+
+  /** Stores what `copy` makes, an equal tensor with memory or a memory layout of its own, in place of the present one. */
+  relay(info: TensorInfo, copy: (aten: Aten, tensor: TorchTensor) => TorchTensor): TorchTensor {
+    const present = this.tensorOf(info);
+    const copied = this.detached(aten => copy(aten, present));
+    this.#data.get(info.dataId).tensor = copied;
+    this.release(present);
+    return copied;
+  }
+
+  /** Runs `body` and tells `recording` of all that it does. */
+  recorded<T>(recording: Recording, body: () => T): T {
+    if (this.#operators.recording)
+      throw new EngineError('torch: a step that is being recorded cannot record another');
+    this.#operators.recording = recording;
+    try {
+      return body();
+    } finally {
+      this.#operators.recording = undefined;
+    }
+  }
+
+  /** Runs a compiled program. */
+  replayed(program: ProgramId, inputs: readonly Handle[]): TensorInfo[] {
+    this.#operators.recording?.refuse('it replays another compiled step');
+    return this.#operators.replayed(program, inputs).map(tensor => this.#adopt(tensor));
   }
 
   #adopt(tensor: TorchTensor | undefined, pending?: PendingTensor): TensorInfo {
@@ -179,6 +209,7 @@ export class TorchBackend extends KernelBackend {
   }
 
   override readSync(dataId: DataId): BackendValues {
+    this.#operators.recording?.refuse('it reads values back into JavaScript (data, dataSync or array)');
     const entry = this.#data.get(dataId);
     const { strings, dtype } = entry;
     if (strings) return strings.slice(); // with its holes, if it came from a buffer
@@ -187,6 +218,7 @@ export class TorchBackend extends KernelBackend {
   }
 
   override async read(dataId: DataId): Promise<BackendValues> {
+    this.#operators.recording?.refuse('it reads values back into JavaScript (data, dataSync or array)');
     const entry = this.#data.get(dataId);
     if (entry.strings) return this.readSync(dataId);
     this.#settle(entry);
@@ -218,8 +250,12 @@ export class TorchBackend extends KernelBackend {
     return this.#data.numDataIds();
   }
 
-  override memory(): { unreliable: boolean } {
-    return { unreliable: false };
+  /**
+   * What `tf.memory()` adds to tfjs's counts, which take every view for a copy: the bytes that the engine has really in
+   * use, in all threads of the process.
+   */
+  override memory(): { unreliable: boolean; numBytesNative: number } {
+    return { unreliable: false, numBytesNative: this.native.addon.memory().usedBytes };
   }
 
   override timerAvailable(): boolean {

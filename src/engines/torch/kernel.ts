@@ -1,5 +1,6 @@
 /** How a kernel is written for this engine: a function from tensors and attributes to tensors, in terms of ATen operators. */
 import { type KernelConfig, registerKernel, type TensorInfo } from '@tensorflow/tfjs-core';
+import { EngineError } from './addon.js';
 import type { Aten, KernelResult, TorchTensor } from './aten.js';
 import type { TorchBackend } from './backend.js';
 import { runInJavascript } from './javascript.js';
@@ -17,6 +18,8 @@ export interface Call {
   readonly list: readonly TorchTensor[];
   readonly attributes: Attributes;
   readonly aten: Aten;
+  /** Keeps an equal tensor with another memory layout in place of an input, so that the next call finds it so. */
+  relay(input: string, copy: (aten: Aten, tensor: TorchTensor) => TorchTensor): TorchTensor;
 }
 
 export type Kernel = (call: Call) => KernelResult | readonly KernelResult[];
@@ -47,11 +50,44 @@ function configOf(kernelName: string, kernel: Kernel): KernelConfig {
           tensors[name] = torch.tensorOf(info);
           list.push(tensors[name]);
         }
-        const results = kernel({ inputs: tensors, list, attributes: attrs ?? {}, aten });
-        isList = Array.isArray(results);
-        return results;
+        try {
+          const results = kernel({
+            inputs: tensors,
+            list,
+            attributes: attrs ?? {},
+            aten,
+            relay: (name, copy) => torch.relay((inputs as Record<string, TensorInfo>)[name]!, copy),
+          });
+          isList = Array.isArray(results);
+          return results;
+        } catch (error) {
+          throw inKernel(kernelName, inputs, error);
+        }
       });
       return isList ? outputs : outputs[0]!;
     },
   };
+}
+
+/** The failure of an operator, with what its user knows: tfjs's kernel, and the tensors as they were given to it. */
+function inKernel(kernelName: string, inputs: object, error: unknown): unknown {
+  if (!(error instanceof EngineError)) return error;
+  const given = Object.entries(inputs)
+    .filter(([, info]) => info != null)
+    .map(([name, info]) => `${name}: ${[info].flat().map(typed).join(' + ')}`);
+  const reason = error.message.replace(/^torch: /, '');
+  const named = new EngineError(`torch: ${kernelName}(${given.join(', ')}): ${reason}`, {
+    cause: error.cause,
+  });
+  named.stack = `${named.name}: ${named.message}\n${framesOf(error)}`; // which begin at the operator
+  return named;
+}
+
+/** `'float32 [2, 3]'` */
+function typed({ dtype, shape }: TensorInfo): string {
+  return `${dtype} [${shape.join(', ')}]`;
+}
+
+function framesOf({ stack = '' }: Error): string {
+  return stack.slice(stack.search(/^ +at /m));
 }

@@ -11,6 +11,7 @@ const HWIO_TO_OIHW = [3, 2, 0, 1];
 const OIHW_TO_HWIO = [2, 3, 1, 0];
 /** Depthwise: [h, w, channels, multiplier] -> [channels, multiplier, h, w] */
 const HWCM_TO_CMHW = [2, 3, 0, 1];
+const CHANNELS_LAST = 2; // c10::MemoryFormat
 
 export function toNchw(aten: Aten, x: TorchTensor): TorchTensor {
   return aten('permute', x, NHWC_TO_NCHW);
@@ -81,18 +82,27 @@ function filterOf(aten: Aten, filter: TorchTensor, depthwise: boolean): TorchTen
   return depthwise ? depthwiseFilter(aten, filter) : aten('permute', filter, HWIO_TO_OIHW);
 }
 
-function convolve(
-  { inputs: { x, filter, bias }, attributes, aten }: Call,
-  { depthwise }: { depthwise: boolean },
-): TorchTensor {
-  const shape = geometry(x!.shape, filter!.shape, attributes, depthwise);
+/**
+ * The filter `[h, w, in, out]` with the memory of a channels-last `[out, in, h, w]`, which is how libtorch wants it and
+ * how its gradient comes: no pass of a training step then copies either.
+ */
+function filterLayout(aten: Aten, filter: TorchTensor): TorchTensor {
+  const channelsLast = aten('clone', aten('permute', filter, HWIO_TO_OIHW), CHANNELS_LAST);
+  return { ...aten('permute', channelsLast, OIHW_TO_HWIO), layout: 'filter' };
+}
+
+function convolve(call: Call, { depthwise }: { depthwise: boolean }): TorchTensor {
+  const { attributes, aten } = call;
+  const { x, filter: given, bias } = call.inputs;
+  const shape = geometry(x!.shape, given!.shape, attributes, depthwise);
   if (shape.info.outShape.includes(0)) return aten('new_empty', x!, shape.info.outShape);
+  const filter = depthwise || given!.layout === 'filter' ? given! : call.relay('filter', filterLayout);
   const channelsFirst = attributes.dataFormat === 'NCHW';
   const input = padded(aten, channelsFirst ? x! : toNchw(aten, x!), shape.padding, 0);
   const y = aten(
     'conv2d',
     input,
-    filterOf(aten, filter!, depthwise),
+    filterOf(aten, filter, depthwise),
     bias && bias.shape.length === 1 ? bias : null,
     shape.stride,
     shape.padding.even,

@@ -1,0 +1,66 @@
+/** What `engine.use` and PADEZOO_ENGINE may say, checked before anything is started. */
+import { z } from 'zod';
+import { OptionsError } from '../errors.js';
+import { checkOptions } from '../options.js';
+import { PRECISIONS } from './torch/precision.js';
+
+const ENGINES = ['torch', 'wasm', 'cpu', 'tensorflow'] as const;
+export type EngineName = (typeof ENGINES)[number];
+
+const UseOptions = z.strictObject({
+  /** Where torch calculates; `'cuda'` is refused until there are kernels for it. */
+  device: z.enum(['cpu', 'cuda']).optional(),
+  /** CPU threads of torch; default: all cores. */
+  threads: z.int().min(1).optional(),
+  /** Of torch's convolutions and matrix products; default `'fp32'`. */
+  precision: z.enum(PRECISIONS).optional(),
+});
+export type EngineOptions = z.input<typeof UseOptions>;
+
+/** The options that every engine has, because they ask for nothing. */
+const EVERYWHERE: Readonly<Record<string, unknown>> = { device: 'cpu', precision: 'fp32' };
+
+/** What a user who gives torch's option to another engine can do instead. */
+const INSTEAD: Record<Exclude<EngineName, 'torch'>, string> = {
+  tensorflow:
+    '@tensorflow/tfjs-node-gpu takes the GPU by itself, and TF_NUM_INTRAOP_THREADS sets the threads of @tensorflow/tfjs-node',
+  wasm: 'wasm runs on the CPU in fp32, on threads of its own choice',
+  cpu: 'cpu runs on one thread of the CPU in fp32',
+};
+
+/**
+ * The options, checked: an engine is asked only for what it has.
+ *
+ * @throws OptionsError that names what is wrong and what to do instead
+ */
+export function checkChoice(name: EngineName, options: EngineOptions): EngineOptions {
+  if (!isEngine(name)) throw new OptionsError(`engine.use: ${notAnEngine(name)}`);
+  const choice = checkOptions(UseOptions, options, 'engine.use');
+  if (name === 'torch') return choice;
+  const special = Object.entries(choice).find(([option, value]) => value !== EVERYWHERE[option]);
+  if (special)
+    throw new OptionsError(
+      `engine.use('${name}'): ${special.join(': ')} is for torch alone; ${INSTEAD[name]}`,
+    );
+  return choice;
+}
+
+/**
+ * The engine that PADEZOO_ENGINE names; `undefined` where it is not set or empty.
+ *
+ * @throws OptionsError when there is no such engine
+ */
+export function engineOfEnvironment(): EngineName | undefined {
+  const word = process.env.PADEZOO_ENGINE;
+  if (!word) return undefined;
+  if (!isEngine(word)) throw new OptionsError(`PADEZOO_ENGINE ${notAnEngine(word)}`);
+  return word;
+}
+
+function isEngine(name: string): name is EngineName {
+  return (ENGINES as readonly string[]).includes(name);
+}
+
+function notAnEngine(name: unknown): string {
+  return `must be one of ${ENGINES.join(', ')}, got '${String(name)}'`;
+}
