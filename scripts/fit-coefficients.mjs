@@ -1,8 +1,8 @@
 /** Prints src/activations/coefficients.ts: initial coefficients of order [5, 4] for every form, with their errors. */
-import { fitRational } from '../dist/src/activations/fit.js';
+import { fitPade } from '../dist/src/activations/fit.js';
 import { functionByName } from '../dist/src/activations/functions.js';
 
-const NAMES = ['lrelu:0.01', 'lrelu:0.2', 'relu', 'tanh', 'sigmoid', 'swish', 'gelu'];
+const NAMES = ['lrelu:0.01', 'lrelu:0.2', 'relu', 'tanh', 'sigmoid', 'swish', 'gelu', 'elu'];
 const FORMS = ['absolute-sum', 'sum-of-absolutes'];
 
 const digits = values => `[${values.map(value => Number(value.toPrecision(9))).join(', ')}]`;
@@ -10,9 +10,9 @@ const digits = values => `[${values.map(value => Number(value.toPrecision(9))).j
 console.log(`/**
  * Initial coefficients of order [5, 4], fitted on [-3, 3] with q = 1; made by \`node scripts/fit-coefficients.mjs\`.
  *
- * The paper's Table 6 is not used: its LeakyReLU columns belong to the authors' released code ('sum-of-absolutes'), and
- * under Eq. 2 ('absolute-sum') they miss their function by 0.066 (slope 0.01) and 0.279 (slope 0.20). Errors of these
- * fits are in the comments: maximum, then root mean square.
+ * The paper's Table 6 is in paperCoefficients.ts: its LeakyReLU columns belong to the authors' released code
+ * ('sum-of-absolutes'), and under Eq. 2 ('absolute-sum') they miss their function by 0.066 (slope 0.01) and 0.279
+ * (slope 0.20). Errors of these fits are in the comments: maximum, then root mean square.
  */
 import type { RationalForm } from './rational.js';
 
@@ -27,7 +27,7 @@ export const INITIAL_COEFFICIENTS: Readonly<
 for (const name of NAMES) {
   console.log(`  '${name}': {`);
   for (const form of FORMS) {
-    const fit = fitRational(functionByName(name), { order: [5, 4], form, q: 1 });
+    const fit = fitPade(functionByName(name), { form });
     console.log(`    // ${fit.maximumError.toExponential(1)}, ${fit.rmsError.toExponential(1)}`);
     console.log(
       `    '${form}': {\n      numerator: ${digits(fit.numerator)},\n      denominator: ${digits(fit.denominator)},\n    },`,

@@ -190,6 +190,97 @@ def optimizer_fixture():
     return record
 
 
+# --- Padé with a constant in the denominator, and with a set of coefficients for each group of channels ---
+
+def pade_sets(x, a, b, form, q):
+    """As `pade`, but a and b have a column of coefficients for each of x's channels."""
+    p = sum(a[:, i] * x**i for i in range(a.shape[1]))
+    if form == "sum-of-absolutes":
+        return p / (q + sum(b[:, k].abs() * x.abs() ** (k + 1) for k in range(b.shape[1])))
+    first = 0 if form == "absolute-polynomial" else 1
+    s = sum(b[:, k] * x ** (k + first) for k in range(b.shape[1]))
+    return p / (1 + s) if form == "unsafe" else p / (q + s.abs())
+
+
+def pade_sets_fixture():
+    rng = np.random.default_rng(SEED + 1)
+    cases = []
+    # form, q, order, channels, groups; one group stands for coefficients without a group axis
+    for form, q, (m, n), channels, groups in [
+        ("absolute-polynomial", 0.1, (5, 4), 3, 1), ("absolute-polynomial", 0.5, (2, 3), 5, 5),
+        ("absolute-sum", 1.0, (5, 4), 6, 6), ("absolute-sum", 1.0, (5, 4), 7, 3), ("absolute-sum", 0.1, (3, 2), 16, 4),
+        ("sum-of-absolutes", 1.0, (5, 4), 20, 20), ("unsafe", 1.0, (4, 4), 5, 2),
+    ]:
+        first = 0 if form == "absolute-polynomial" else 1
+        a, b = single(rng.normal(size=(groups, m + 1))), single(rng.normal(size=(groups, n + 1 - first)))
+        if form == "unsafe":  # no pole
+            b = single(np.abs(b) * [0.05 if k % 2 == 0 else 1 for k in range(b.shape[1])])
+        if form == "absolute-polynomial":  # away from S = 0, where the sign is a matter of rounding
+            b = single(np.abs(b) * [0.05 if k % 2 else 1 for k in range(b.shape[1])])
+        x = single(rng.uniform(-3, 3, size=(9, channels)))
+        dy = single(rng.normal(size=x.shape))
+        ta, tb, tx = (torch.tensor(v, requires_grad=True) for v in (a, b, x))
+        group_of = [c * groups // channels for c in range(channels)]
+        y = pade_sets(tx, ta[group_of], tb[group_of], form, q)
+        y.backward(torch.tensor(dy))
+        cases.append({
+            "form": form, "q": q, "order": [m, n], "groups": groups, "shape": list(x.shape),
+            "numerator": rounded(torch.tensor(a)), "denominator": rounded(torch.tensor(b)),
+            "x": rounded(torch.tensor(x)), "dy": rounded(torch.tensor(dy)), "y": rounded(y),
+            "dx": rounded(tx.grad), "da": rounded(ta.grad), "db": rounded(tb.grad),
+        })
+    return {"seed": SEED + 1, "cases": cases}
+
+
+# --- the baseline activations ---
+
+def baselines():
+    functional = torch.nn.functional
+    zero = torch.zeros((), dtype=torch.float64)
+    hinge = lambda v: torch.maximum(v, zero)
+    return {  # name -> (options, parameters by the layer's names, function of x and parameters)
+        "relu": ({}, {}, lambda x: functional.relu(x)),
+        "relu6": ({}, {}, lambda x: functional.relu6(x)),
+        "lrelu": ({"slope": 0.2}, {}, lambda x: functional.leaky_relu(x, 0.2)),
+        "rrelu": ({}, {}, lambda x: functional.rrelu(x, 1 / 8, 1 / 3, training=False)),
+        "elu": ({}, {}, lambda x: functional.elu(x)),
+        "celu": ({"alpha": 0.7}, {}, lambda x: functional.celu(x, 0.7)),
+        "swish": ({}, {}, lambda x: functional.silu(x)),
+        "swish beta": ({"beta": 1.5}, {}, lambda x: x * torch.sigmoid(1.5 * x)),
+        "prelu": ({}, {"slope": [0.25]}, lambda x, slope: functional.prelu(x, slope)),
+        "mixture": ({}, {"mixture": [0.3, -0.2]},
+                    lambda x, w: (torch.softmax(w, 0) * torch.stack([x, functional.relu(x)], -1)).sum(-1)),
+        "mixture linear": ({"combination": "linear"}, {"mixture": [0.3, 0.9]}, lambda x, w: w[0] * x + w[1] * functional.relu(x)),
+        "slaf": ({}, {"coefficients": [0.1, 0.5, 0.3, -0.02, 0.01, -0.003]}, lambda x, a: sum(a[i] * x**i for i in range(6))),
+        "apl": ({}, {"slopes": [0.3, -0.4, 0.1, 0.25, -0.15], "hinges": [0.5, -0.75, 1.5, -2.0, 0.1]},
+                lambda x, a, b: functional.relu(x) + sum(a[i] * hinge(b[i] - x) for i in range(5))),
+        "srelu": ({}, {"thresholds": [1.3, -0.6], "slopes": [0.7, 0.3]}, lambda x, t, a: torch.where(
+            x >= t[0], t[0] + a[0] * (x - t[0]), torch.where(x <= t[1], t[1] + a[1] * (x - t[1]), x))),
+        "maxout": ({}, {}, lambda x: x.reshape(*x.shape[:-1], -1, 2).max(-1).values),
+    }
+
+
+def baselines_fixture():
+    rng = np.random.default_rng(SEED + 2)
+    awkward = [0.0, -0.0, 1e-30, -1e-30, 1e-6, -1e-6, 30.0, -30.0, 5.9999, 6.5, 87.0, -87.0]
+    cases = []
+    for name, (options, parameters, function) in baselines().items():
+        large = [] if name == "slaf" else awkward
+        x = single(np.array(large + list(rng.uniform(-4, 4, size=40 - len(large))))).reshape(-1, 2)
+        inputs = [torch.tensor(x, requires_grad=True)]
+        inputs += [torch.tensor(single(np.array(v)), requires_grad=True) for v in parameters.values()]
+        y = function(*inputs)
+        dy = torch.tensor(single(rng.normal(size=tuple(y.shape))))
+        y.backward(dy)
+        cases.append({
+            "name": name.split(" ")[0], "options": options, "shape": list(x.shape), "x": rounded(torch.tensor(x)),
+            "dy": rounded(dy), "y": rounded(y), "dx": rounded(inputs[0].grad),
+            "parameters": {key: rounded(value) for key, value in zip(parameters, inputs[1:])},
+            "gradients": {key: rounded(value.grad) for key, value in zip(parameters, inputs[1:])},
+        })
+    return {"seed": SEED + 2, "cases": cases}
+
+
 def write(name, content):
     record = {"madeBy": f"scripts/make-fixtures.py, PyTorch {torch.__version__.split('+')[0]}, float64", **content}
     path = OUT / f"{name}.json"
@@ -202,3 +293,5 @@ torch.manual_seed(SEED)
 write("pade", pade_fixture())
 write("lenet-step", {activation: lenet_step(activation) for activation in ("pau", "relu")})
 write("optimizers", optimizer_fixture())
+write("pade-sets", pade_sets_fixture())
+write("baselines", baselines_fixture())

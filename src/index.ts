@@ -15,10 +15,36 @@ export {
 export { addRule, type Rule } from '../pruning/rules.js';
 export { type ArchitectureDescription, type ArchitectureOptions, zoo } from '../zoo/index.js';
 export { type LayerSummary, type ModelSummary, summary } from '../zoo/summary.js';
-export { type Activation, type ActivationChoice, lrelu, relu } from './activations/activation.js';
-export { type Fit, type FitOptions, fitRational } from './activations/fit.js';
-export { PadeLayer, type PauOptions, pau } from './activations/pau.js';
+export type { Activation, ActivationChoice } from './activations/activation.js';
+export {
+  type Extremum,
+  extrema,
+  type Interval,
+  lipschitzBound,
+  poles,
+  rangeOf,
+} from './activations/analysis.js';
+export { type AplOptions, apl } from './activations/apl.js';
+export { type ClosestFunction, closestFunction } from './activations/closestFunction.js';
+export { type ConvertOptions, convertActivations } from './activations/convertActivations.js';
+export { type Fit, type FitOptions, type FitReport, fitPade } from './activations/fit.js';
+export { maxout } from './activations/maxout.js';
+export { type MixtureOptions, mixture } from './activations/mixture.js';
+export { PadeLayer, type Sharing } from './activations/padeLayer.js';
+export {
+  type PauOptions,
+  pau,
+  type RationalOptions,
+  type RpauOptions,
+  rational,
+  rpau,
+} from './activations/pau.js';
 export { evaluateRational, type Rational, type RationalForm } from './activations/rational.js';
+export { lrelu, prelu, type RreluOptions, relu, relu6, rrelu } from './activations/relus.js';
+export { type SlafOptions, slaf } from './activations/slaf.js';
+export { celu, elu, swish } from './activations/smooth.js';
+export { type ActivationSnapshot, rangeWarnings, snapshotActivations } from './activations/snapshot.js';
+export { type SreluOptions, srelu } from './activations/srelu.js';
 export { type EngineName, type EngineOptions, engine } from './engines/index.js';
 export { EngineError } from './engines/torch/index.js';
 export { OptionsError, PadezooError, ShapeError } from './errors.js';

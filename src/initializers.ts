@@ -21,8 +21,8 @@ export class Given extends Initializer {
     this.#values = values;
   }
 
-  override apply(shape: layers.Shape): tf.Tensor {
-    return tf.tensor([...this.#values], shape as number[]);
+  override apply(shape: layers.Shape, dtype?: tf.DataType): tf.Tensor {
+    return tf.tensor([...this.#values], shape as number[], dtype);
   }
 
   override getConfig(): tf.serialization.ConfigDict {

@@ -1,6 +1,7 @@
 /** Sizes of a network: parameters, the activations' share, and multiply-accumulates, per layer and in total. */
 import { util } from '@tensorflow/tfjs-core';
 import type * as layers from '@tensorflow/tfjs-layers';
+import { ActivationLayer } from '../src/activations/activationLayer.js';
 
 type Layer = layers.layers.Layer;
 
@@ -24,19 +25,12 @@ export interface ModelSummary {
   readonly layers: readonly LayerSummary[];
 }
 
-const ACTIVATION_TYPES = new Set([
-  'Pade',
-  'Activation',
-  'ReLU',
-  'LeakyReLU',
-  'PReLU',
-  'ELU',
-  'ThresholdedReLU',
-]);
+/** tfjs's own; every other is an ActivationLayer. */
+const ACTIVATION_TYPES = new Set(['Activation', 'ReLU', 'LeakyReLU', 'PReLU', 'ELU', 'ThresholdedReLU']);
 
 /** Whether a layer is an activation: its parameters are counted apart and learn at a rate of their own. */
 export function isActivation(layer: Layer): boolean {
-  return ACTIVATION_TYPES.has(layer.getClassName());
+  return layer instanceof ActivationLayer || ACTIVATION_TYPES.has(layer.getClassName());
 }
 
 type ShapeOf = (weight: layers.LayerVariable) => readonly number[];

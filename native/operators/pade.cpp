@@ -1,149 +1,328 @@
-// pade::forward and pade::backward on the CPU: threads over tiles, coefficient gradients in an order that no thread changes.
+// pade::forward and pade::backward on the CPU: threads over blocks, coefficient gradients in an order that no thread changes.
 //
 //   y = P(x) / Q(x),  P = sum a_i x^i (i = 0..m),  Q by `form` with lower bound `q` (Molina et al., ICLR 2020, Eq. 2)
 //
-// x: any shape and dense strides, float32 or float64; numerator [m + 1]; denominator [n] from degree 1; orders to [10, 10].
+// x: float32, bfloat16 (computed in float32) or float64. numerator [m + 1] and denominator [n] from degree 1 (from 0 for
+// absolute-polynomial), or [groups, m + 1] and [groups, n]: channel c of C, x's last axis, has group floor(c * groups / C).
+// With `noise` above 0 every coefficient is multiplied with U(1 - noise, 1 + noise), anew for every element; `key`
+// (int32 or int64 [2]) chooses the draws.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
 
-#include <limits>
+#include <cstring>
+#include <numeric>
+#include <type_traits>
 #include <vector>
 
-#include "pade_kernels.h"
+#include "pade.h"
+#include "pade_noise.h"
 #include "pade_reference.h"
 
 namespace pade {
 namespace {
 
+using at::Tensor;
+using OptionalTensor = c10::optional<Tensor>;
+
 Form parseForm(c10::string_view form) {
   if (form == "absolute-sum") return Form::AbsoluteSum;
+  if (form == "absolute-polynomial") return Form::AbsolutePolynomial;
   if (form == "sum-of-absolutes") return Form::SumOfAbsolutes;
   if (form == "unsafe") return Form::Unsafe;
-  TORCH_CHECK(false, "form must be absolute-sum, sum-of-absolutes or unsafe, got ", form);
+  TORCH_CHECK(false, "form must be absolute-sum, absolute-polynomial, sum-of-absolutes or unsafe, got ", form);
 }
 
-template <typename T>
-Coefficients<T> readCoefficients(const at::Tensor& numerator, const at::Tensor& denominator, c10::string_view form, double q) {
-  TORCH_CHECK(numerator.dim() == 1 && numerator.numel() >= 1 && numerator.numel() <= kMaxDegree + 1,
-              "numerator must be [m + 1] with m from 0 to ", kMaxDegree, ", got ", numerator.sizes());
-  TORCH_CHECK(denominator.dim() == 1 && denominator.numel() <= kMaxDegree,
-              "denominator must be [n] with n from 0 to ", kMaxDegree, ", got ", denominator.sizes());
+/// Everything about a call that is not x.
+struct Call {
+  Shape shape;
+  std::vector<Coefficients> groups;
+  Noise noise;
+  bool noisy = false;
+  int firstB = 1;  // degree of the denominator's first coefficient
+};
+
+Call readCall(const Tensor& numerator, const Tensor& denominator, c10::string_view form, double q,
+              const OptionalTensor& key, double noise) {
+  Call call;
+  call.shape.form = parseForm(form);
+  call.firstB = call.shape.form == Form::AbsolutePolynomial ? 0 : 1;
+  TORCH_CHECK((numerator.dim() == 1 || numerator.dim() == 2) && numerator.size(-1) >= 1 && numerator.size(-1) <= kMaxDegree + 1,
+              "numerator must be [m + 1] or [groups, m + 1] with m from 0 to ", kMaxDegree, ", got ", numerator.sizes());
+  TORCH_CHECK(denominator.dim() == numerator.dim() && denominator.size(-1) >= 1 - call.firstB &&
+                  denominator.size(-1) <= kMaxDegree + 1 - call.firstB,
+              "denominator must have n coefficients, n from 0 to ", kMaxDegree, ", for each set, got ", denominator.sizes());
+  TORCH_CHECK(numerator.dim() == 1 || (numerator.size(0) == denominator.size(0) && numerator.size(0) > 0),
+              "numerator and denominator must have as many groups, got ", numerator.sizes(), " and ", denominator.sizes());
   TORCH_CHECK(q > 0 && q <= 1, "q must be in (0, 1], got ", q);
-  Coefficients<T> c;
-  c.form = parseForm(form);
-  c.m = static_cast<int>(numerator.numel()) - 1;
-  c.n = static_cast<int>(denominator.numel());
-  c.q = static_cast<T>(q);
+  TORCH_CHECK(noise >= 0 && noise <= 1, "noise must be in [0, 1], got ", noise);
+  Shape& shape = call.shape;
+  shape.m = static_cast<int>(numerator.size(-1)) - 1;
+  shape.n = static_cast<int>(denominator.size(-1)) - 1 + call.firstB;
+  shape.q = q;
+  const int degree = std::max({shape.m, shape.n, 1});
+  shape.limit = static_cast<float>(std::ldexp(1.0, 100 / degree));  // x^degree stays below 2^100, far from float32's 2^128
   const auto a = numerator.to(at::kDouble).contiguous(), b = denominator.to(at::kDouble).contiguous();
-  for (int i = 0; i <= c.m; i++) c.a[i] = static_cast<T>(a.data_ptr<double>()[i]);
-  for (int k = 0; k < c.n; k++) {
-    const double value = b.data_ptr<double>()[k];
-    c.b[k] = static_cast<T>(c.form == Form::SumOfAbsolutes ? std::fabs(value) : value);
+  const double *nextA = a.data_ptr<double>(), *nextB = b.data_ptr<double>();
+  call.groups.resize(numerator.dim() == 1 ? 1 : numerator.size(0));
+  for (Coefficients& set : call.groups) {
+    for (int i = 0; i <= shape.m; i++) set.a[i] = *nextA++;
+    for (int k = call.firstB; k <= shape.n; k++) {
+      set.b[k] = *nextB++;
+      if (shape.form == Form::SumOfAbsolutes) set.b[k] = std::fabs(set.b[k]);
+    }
   }
-  const int degree = std::max({c.m, c.n, 1});
-  c.limit = static_cast<T>(std::ldexp(1.0, 100 / degree));  // x^degree stays below 2^100, far from float32's 2^128
-  return c;
+  if (noise > 0) {
+    TORCH_CHECK(key && key->dim() == 1 && key->numel() == 2 &&
+                    (key->scalar_type() == at::kInt || key->scalar_type() == at::kLong),
+                "noise needs a key, int32 or int64 [2]");
+    const auto words = key->to(at::kLong);
+    call.noise = noiseOf(noise, static_cast<uint32_t>(words[0].item<int64_t>()), static_cast<uint32_t>(words[1].item<int64_t>()));
+    call.noisy = true;
+  }
+  return call;
 }
 
-/// The same elements with dense memory; a copy only when there are gaps or overlaps.
-at::Tensor dense(const at::Tensor& x) { return x.is_non_overlapping_and_dense() ? x : x.contiguous(); }
+/// How a tensor is cut: by elements only, so that sums do not depend on the number of threads.
+struct Cut {
+  int64_t period;   // elements after which the channels' groups repeat at the same lanes
+  int64_t rows;     // periods of a tile: the terms of a lane's float32 sum
+  int64_t tiles;
+  int64_t blocks;   // consecutive tiles whose float64 sums are added up in order
+  std::vector<int32_t> groupAt;  // the group of each element of a period
 
-void checkInput(const at::Tensor& x) {
-  TORCH_CHECK(x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble,
-              "x must be float32 or float64, got ", x.scalar_type());
+  Cut(const Tensor& x, int64_t groups) {
+    const int64_t channels = groups == 1 ? 1 : x.size(-1);
+    period = std::lcm(channels, static_cast<int64_t>(kLanes));
+    rows = std::min(kRun, std::max<int64_t>(kRun / 8, kRun * kLanes / period));
+    tiles = (x.numel() + period * rows - 1) / (period * rows);
+    const int64_t most = std::max<int64_t>(1, std::min<int64_t>(256, (1 << 16) / groups));
+    const int64_t wanted = (x.numel() + kBlockElements - 1) / kBlockElements;
+    blocks = std::max<int64_t>(1, std::min({most, wanted, tiles}));
+    groupAt.resize(period);
+    for (int64_t e = 0; e < period; e++) groupAt[e] = static_cast<int32_t>(e % channels * groups / channels);
+  }
+  int64_t firstTile(int64_t block) const { return block * tiles / blocks; }
+
+  static constexpr int64_t kBlockElements = 32768;
+};
+
+/// x itself where its memory can be walked through in order; else a copy. Groups and noise need the row-major order.
+Tensor walkable(const Tensor& x, const Call& call) {
+  if (call.groups.size() > 1 || call.noisy) return x.contiguous();
+  return x.is_non_overlapping_and_dense() ? x : x.contiguous();
+}
+
+void checkInput(const Tensor& x, const Call& call) {
+  TORCH_CHECK(x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble || x.scalar_type() == at::kBFloat16,
+              "x must be float32, bfloat16 or float64, got ", x.scalar_type());
+  const int64_t groups = call.groups.size();
+  TORCH_CHECK(groups == 1 || (x.dim() > 0 && groups <= x.size(-1)),
+              "there must be no more groups than channels (x's last axis), got ", groups, " for ", x.sizes());
+  TORCH_CHECK(!call.noisy || x.numel() <= int64_t{1} << 32, "noise is for tensors of up to 2^32 elements, got ", x.numel());
+}
+
+std::vector<Pattern> patternsOf(const Call& call, const Cut& cut) {
+  std::vector<Pattern> patterns(cut.period / kLanes);
+  for (int64_t e = 0; e < cut.period; e++) {
+    const Coefficients& set = call.groups[cut.groupAt[e]];
+    Pattern& pattern = patterns[e / kLanes];
+    for (int i = 0; i <= kMaxDegree; i++) {
+      pattern.a[i][e % kLanes] = static_cast<float>(set.a[i]);
+      pattern.b[i][e % kLanes] = static_cast<float>(set.b[i]);
+    }
+  }
+  return patterns;
+}
+
+float widen(float v) { return v; }
+float widen(Bfloat16 v) {
+  const uint32_t bits = static_cast<uint32_t>(v.bits) << 16;
+  float wide;
+  std::memcpy(&wide, &bits, sizeof wide);
+  return wide;
+}
+void narrow(float& to, double v) { to = static_cast<float>(v); }
+void narrow(Bfloat16& to, double v) { to.bits = c10::BFloat16(static_cast<float>(v)).x; }
+
+/// Calls `body(run, phase)` for every run of a tile; elements of a last, partial vector are in a vector of their own.
+template <typename T, typename Body>
+void forRuns(const T* gradient, const T* x, T* out, int64_t begin, int64_t count, int64_t period, const Body& body) {
+  const int64_t whole = count / kLanes, phases = period / kLanes;
+  for (int64_t phase = 0; phase < phases && phase < whole; phase++) {
+    const int64_t at = begin + phase * kLanes;
+    body(Run<T>{gradient ? gradient + at : nullptr, x + at, out + at, (whole - phase + phases - 1) / phases, period,
+                static_cast<uint32_t>(at)},
+         phase);
+  }
+  const int64_t rest = count % kLanes, at = begin + whole * kLanes;
+  if (rest == 0) return;
+  T lanes[3][kLanes] = {};
+  if (gradient) std::memcpy(lanes[0], gradient + at, rest * sizeof(T));
+  std::memcpy(lanes[1], x + at, rest * sizeof(T));
+  body(Run<T>{lanes[0], lanes[1], lanes[2], 1, kLanes, static_cast<uint32_t>(at)}, whole % phases);
+  std::memcpy(out + at, lanes[2], rest * sizeof(T));
 }
 
 template <typename Body>
-void forTiles(int64_t elements, const Body& body) {
-  const int64_t tiles = (elements + kTile - 1) / kTile;
-  at::parallel_for(0, tiles, /*grain_size=*/8, [&](int64_t begin, int64_t end) {
-    for (int64_t tile = begin; tile < end; tile++) {
-      const int64_t from = tile * kTile;
-      body(tile, from, std::min(kTile, elements - from));
+void forBlocks(int64_t elements, const Cut& cut, const Body& body) {
+  at::parallel_for(0, cut.blocks, 1, [&](int64_t from, int64_t to) {
+    for (int64_t block = from; block < to; block++)
+      for (int64_t tile = cut.firstTile(block); tile < cut.firstTile(block + 1); tile++) {
+        const int64_t begin = tile * cut.period * cut.rows;
+        body(block, begin, std::min(cut.period * cut.rows, elements - begin));
+      }
+  });
+}
+
+/// One element in float64, noise included; `sums` only for backward.
+template <typename Write>
+void computeOne(double gradient, double x, uint32_t index, const Coefficients& set, const Call& call, Coefficients* sums,
+                const Write& write) {
+  Coefficients factors;
+  const Element e =
+      call.noisy ? element(x, noisy(set, call.shape, call.noise, index, &factors), call.shape) : element(x, set, call.shape);
+  write(sums ? gradient * e.slope : e.y);
+  if (sums) addGradients(gradient, x, e, call.shape, call.noisy ? &factors : nullptr, *sums);
+}
+
+/// What the fast kernels leave to float64: elements above the limit, and NaN.
+template <typename T>
+void computeRare(const Run<T>& run, int64_t phase, const Call& call, const Cut& cut, Coefficients* sums) {
+  for (int64_t v = 0; v < run.vectors; v++)
+    for (int64_t lane = 0; lane < kLanes; lane++) {
+      const int64_t at = v * run.stride + lane;
+      const float x = widen(run.x[at]);
+      if (std::fabs(x) <= call.shape.limit) continue;
+      const int64_t group = cut.groupAt[phase * kLanes + lane];
+      computeOne(sums ? widen(run.gradient[at]) : 0, x, run.first + static_cast<uint32_t>(at), call.groups[group], call,
+                 sums ? &sums[group] : nullptr, [&](double value) { narrow(run.out[at], value); });
+    }
+}
+
+void add(const LaneSums& lanes, int64_t phase, const Call& call, const Cut& cut, Coefficients* sums) {
+  for (int64_t lane = 0; lane < kLanes; lane++) {
+    Coefficients& group = sums[cut.groupAt[phase * kLanes + lane]];
+    for (int i = 0; i <= call.shape.m; i++) group.a[i] += lanes.a[i][lane];
+    for (int k = call.firstB; k <= call.shape.n; k++) group.b[k] += lanes.b[k][lane];
+  }
+}
+
+template <typename T>
+void forwardFast(const Tensor& x, Tensor& y, const Call& call, const Cut& cut) {
+  const auto patterns = patternsOf(call, cut);
+  const auto kernel = runKernels<T>(call.shape, call.noisy).forward;
+  const T* from = static_cast<const T*>(x.data_ptr());
+  T* to = static_cast<T*>(y.data_ptr());
+  forBlocks(x.numel(), cut, [&](int64_t, int64_t begin, int64_t count) {
+    forRuns<T>(nullptr, from, to, begin, count, cut.period, [&](const Run<T>& run, int64_t phase) {
+      if (kernel(run, call.shape, patterns[phase], call.noise)) computeRare(run, phase, call, cut, nullptr);
+    });
+  });
+}
+
+template <typename T>
+void backwardFast(const Tensor& gradient, const Tensor& x, Tensor& dx, const Call& call, const Cut& cut,
+                  std::vector<Coefficients>& sums) {
+  const auto patterns = patternsOf(call, cut);
+  const auto kernels = runKernels<T>(call.shape, call.noisy);
+  const int64_t groups = call.groups.size();
+  const T *upstream = static_cast<const T*>(gradient.data_ptr()), *from = static_cast<const T*>(x.data_ptr());
+  T* to = static_cast<T*>(dx.data_ptr());
+  forBlocks(x.numel(), cut, [&](int64_t block, int64_t begin, int64_t count) {
+    forRuns<T>(upstream, from, to, begin, count, cut.period, [&](const Run<T>& run, int64_t phase) {
+      LaneSums lanes;
+      Coefficients* blockSums = &sums[block * groups];
+      if (kernels.backward(run, call.shape, patterns[phase], call.noise, lanes)) {
+        kernels.carefulBackward(run, call.shape, patterns[phase], call.noise, lanes);
+        computeRare(run, phase, call, cut, blockSums);
+      }
+      add(lanes, phase, call, cut, blockSums);
+    });
+  });
+}
+
+/// Both directions in float64, element by element; `gradient` is null in forward.
+void computeDouble(const double* gradient, const double* x, double* out, int64_t elements, const Call& call, const Cut& cut,
+                   std::vector<Coefficients>* sums) {
+  const int64_t groups = call.groups.size();
+  forBlocks(elements, cut, [&](int64_t block, int64_t begin, int64_t count) {
+    for (int64_t i = begin; i < begin + count; i++) {
+      const int64_t group = cut.groupAt[i % cut.period];
+      computeOne(gradient ? gradient[i] : 0, x[i], static_cast<uint32_t>(i), call.groups[group], call,
+                 sums ? &(*sums)[block * groups + group] : nullptr, [&](double value) { out[i] = value; });
     }
   });
 }
 
-at::Tensor forward(const at::Tensor& input, const at::Tensor& numerator, const at::Tensor& denominator,
-                   c10::string_view form, double q) {
-  checkInput(input);
-  const at::Tensor x = dense(input);
-  at::Tensor y = at::empty_like(x);
-  if (x.scalar_type() == at::kDouble) {
-    const auto c = readCoefficients<double>(numerator, denominator, form, q);
-    const double* from = x.data_ptr<double>();
-    double* to = y.data_ptr<double>();
-    forTiles(x.numel(), [&](int64_t, int64_t begin, int64_t count) {
-      for (int64_t i = begin; i < begin + count; i++) to[i] = element(from[i], c).y;
-    });
-    return y;
-  }
-  const auto c = readCoefficients<float>(numerator, denominator, form, q);
-  const auto kernel = tileKernels(c.form, c.m, c.n).forward;
-  const float* from = x.data_ptr<float>();
-  float* to = y.data_ptr<float>();
-  forTiles(x.numel(), [&](int64_t, int64_t begin, int64_t count) { kernel(from + begin, to + begin, count, c); });
+Tensor forward(const Tensor& input, const Tensor& numerator, const Tensor& denominator, c10::string_view form, double q,
+               const OptionalTensor& key, double noise) {
+  const Call call = readCall(numerator, denominator, form, q, key, noise);
+  checkInput(input, call);
+  const Tensor x = walkable(input, call);
+  Tensor y = at::empty_like(x);
+  const Cut cut(x, call.groups.size());
+  if (x.scalar_type() == at::kDouble)
+    computeDouble(nullptr, x.data_ptr<double>(), y.data_ptr<double>(), x.numel(), call, cut, nullptr);
+  else if (x.scalar_type() == at::kBFloat16)
+    forwardFast<Bfloat16>(x, y, call, cut);
+  else
+    forwardFast<float>(x, y, call, cut);
   return y;
 }
 
-/// Adds the tiles' sums from first to last and stores them with the coefficients' type.
-std::tuple<at::Tensor, at::Tensor> coefficientGradients(const std::vector<Sums>& tiles, const at::Tensor& numerator,
-                                                        const at::Tensor& denominator, Form form) {
-  at::Tensor da = at::zeros({numerator.numel()}, at::kDouble), db = at::zeros({denominator.numel()}, at::kDouble);
-  double* a = da.data_ptr<double>();
-  double* b = db.data_ptr<double>();
-  for (const Sums& sums : tiles) {
-    for (int64_t i = 0; i < da.numel(); i++) a[i] += sums.a[i];
-    for (int64_t k = 0; k < db.numel(); k++) b[k] += sums.b[k];
+/// Adds the blocks' sums from first to last and stores them with the coefficients' type.
+std::tuple<Tensor, Tensor> coefficientGradients(const std::vector<Coefficients>& blocks, const Call& call,
+                                                const Tensor& numerator, const Tensor& denominator) {
+  const size_t groups = call.groups.size();
+  std::vector<Coefficients> total(groups);
+  for (size_t i = 0; i < blocks.size(); i++)
+    for (int k = 0; k <= kMaxDegree; k++) {
+      total[i % groups].a[k] += blocks[i].a[k];
+      total[i % groups].b[k] += blocks[i].b[k];
+    }
+  Tensor da = at::empty(numerator.sizes(), at::kDouble), db = at::empty(denominator.sizes(), at::kDouble);
+  double *nextA = da.data_ptr<double>(), *nextB = db.data_ptr<double>();
+  for (const Coefficients& sums : total) {
+    for (int i = 0; i <= call.shape.m; i++) *nextA++ = sums.a[i];
+    for (int k = call.firstB; k <= call.shape.n; k++) *nextB++ = sums.b[k];
   }
-  if (form == Form::SumOfAbsolutes) db.mul_(denominator.to(at::kDouble).sign());  // d|b|/db, 0 at 0
+  if (call.shape.form == Form::SumOfAbsolutes) db.mul_(denominator.to(at::kDouble).sign());  // d|b|/db, 0 at 0
   return {da.to(numerator.scalar_type()), db.to(denominator.scalar_type())};
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor& gradient, const at::Tensor& input,
-                                                        const at::Tensor& numerator, const at::Tensor& denominator,
-                                                        c10::string_view form, double q) {
-  checkInput(input);
+std::tuple<Tensor, Tensor, Tensor> backward(const Tensor& gradient, const Tensor& input, const Tensor& numerator,
+                                            const Tensor& denominator, c10::string_view form, double q,
+                                            const OptionalTensor& key, double noise) {
+  const Call call = readCall(numerator, denominator, form, q, key, noise);
+  checkInput(input, call);
   TORCH_CHECK(gradient.sizes() == input.sizes() && gradient.scalar_type() == input.scalar_type(),
               "the gradient must look like x, got ", gradient.scalar_type(), " ", gradient.sizes(), " for ",
               input.scalar_type(), " ", input.sizes());
-  const at::Tensor x = dense(input);
-  at::Tensor g = gradient;
-  if (g.strides() != x.strides()) g = at::empty_like(x).copy_(gradient);
-  at::Tensor dx = at::empty_like(x);
-  std::vector<Sums> sums((x.numel() + kTile - 1) / kTile);
-  if (x.scalar_type() == at::kDouble) {
-    const auto c = readCoefficients<double>(numerator, denominator, form, q);
-    const double *upstream = g.data_ptr<double>(), *from = x.data_ptr<double>();
-    double* to = dx.data_ptr<double>();
-    forTiles(x.numel(), [&](int64_t tile, int64_t begin, int64_t count) {
-      for (int64_t i = begin; i < begin + count; i++) {
-        const Element e = element(from[i], c);
-        to[i] = upstream[i] * e.slope;
-        addGradients(upstream[i], from[i], e, c, sums[tile]);
-      }
-    });
-  } else {
-    const auto c = readCoefficients<float>(numerator, denominator, form, q);
-    const auto kernel = tileKernels(c.form, c.m, c.n).backward;
-    const float *upstream = g.data_ptr<float>(), *from = x.data_ptr<float>();
-    float* to = dx.data_ptr<float>();
-    forTiles(x.numel(), [&](int64_t tile, int64_t begin, int64_t count) {
-      kernel(upstream + begin, from + begin, to + begin, count, c, sums[tile]);
-    });
-  }
-  auto [da, db] = coefficientGradients(sums, numerator, denominator, parseForm(form));
+  const Tensor x = walkable(input, call);
+  const Tensor g = gradient.strides() == x.strides() ? gradient : at::empty_like(x).copy_(gradient);
+  Tensor dx = at::empty_like(x);
+  const Cut cut(x, call.groups.size());
+  std::vector<Coefficients> sums(cut.blocks * call.groups.size());
+  if (x.scalar_type() == at::kDouble)
+    computeDouble(g.data_ptr<double>(), x.data_ptr<double>(), dx.data_ptr<double>(), x.numel(), call, cut, &sums);
+  else if (x.scalar_type() == at::kBFloat16)
+    backwardFast<Bfloat16>(g, x, dx, call, cut, sums);
+  else
+    backwardFast<float>(g, x, dx, call, cut, sums);
+  auto [da, db] = coefficientGradients(sums, call, numerator, denominator);
   return {dx, da, db};
 }
 
 }  // namespace
 
 TORCH_LIBRARY(pade, library) {
-  library.def("forward(Tensor x, Tensor numerator, Tensor denominator, str form, float q) -> Tensor");
   library.def(
-      "backward(Tensor gradient, Tensor x, Tensor numerator, Tensor denominator, str form, float q)"
-      " -> (Tensor x, Tensor numerator, Tensor denominator)");
+      "forward(Tensor x, Tensor numerator, Tensor denominator, str form, float q, Tensor? key=None, float noise=0)"
+      " -> Tensor");
+  library.def(
+      "backward(Tensor gradient, Tensor x, Tensor numerator, Tensor denominator, str form, float q, Tensor? key=None,"
+      " float noise=0) -> (Tensor x, Tensor numerator, Tensor denominator)");
 }
 
 TORCH_LIBRARY_IMPL(pade, CPU, library) {

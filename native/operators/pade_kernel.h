@@ -1,147 +1,186 @@
-// The float32 tile kernels, written once in vector extensions. pade_kernels.cpp includes this file once for every
-// instruction set, each time inside another namespace, and picks one when the library is loaded.
+// The Padé kernels over a run of vectors, written once; each pade_<instruction set>.cpp compiles them for its own.
 // (No include guard and no includes: they would leave the surrounding target options.)
+#include "lanes.h"
 
-typedef float Vector __attribute__((vector_size(64)));
-typedef int32_t Mask __attribute__((vector_size(64)));
-constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
+constexpr int64_t kAhead = 16;  // vectors between what is computed and what is fetched
 
-#define PADE_INLINE inline __attribute__((always_inline))
+/// Remembers the largest |x|; NaN counts as larger than everything.
+struct Largest {
+  Words bits = {};
+  LANES_INLINE void see(Vector x) {
+    const Words magnitude = (Words)x & 0x7fffffffu;
+    bits = magnitude > bits ? magnitude : bits;
+  }
+  LANES_INLINE bool above(float limit) const {
+    uint32_t most = 0, bound;
+    for (int lane = 0; lane < kLanes; lane++) most = bits[lane] > most ? bits[lane] : most;
+    __builtin_memcpy(&bound, &limit, sizeof bound);
+    return most > bound;
+  }
+};
 
-PADE_INLINE Vector load(const float* from) {
-  Vector v;
-  __builtin_memcpy(&v, from, sizeof v);
-  return v;
-}
-PADE_INLINE void store(float* to, Vector v) { __builtin_memcpy(to, &v, sizeof v); }
-PADE_INLINE Vector broadcast(float v) { return Vector{} + v; }
-PADE_INLINE Vector absolute(Vector v) { return (Vector)((Mask)v & 0x7fffffff); }
-/// -1, 0 or 1, as autograd has it for |v|.
-PADE_INLINE Vector sign(Vector v) {
-  const Vector one = broadcast(1), zero = broadcast(0);
-  return (v > zero) ? one : ((v < zero) ? -one : zero);
-}
-PADE_INLINE double total(Vector v) {
-  double sum = 0;
-  for (int64_t i = 0; i < kLanes; i++) sum += v[i];
-  return sum;
-}
-PADE_INLINE bool any(Mask mask) {
-  int32_t found = 0;
-  for (int64_t i = 0; i < kLanes; i++) found |= mask[i];
-  return found != 0;
-}
+/// A run's coefficients in registers, and what the noise makes of them for one vector of elements.
+template <Form F, int M, int N, bool Noisy>
+struct Coefs {
+  static constexpr int kA = (M < 0 ? kMaxDegree : M) + 1, kB = (N < 0 ? kMaxDegree : N) + 1;
+  const int runtimeM, runtimeN;
+  Vector a[kA], b[kB];
+  Vector factors[Noisy ? kA + kB + 1 : 1];  // numerator's, then denominator's
 
-/// P, Q and what their derivatives share, for one vector of elements. M and N are -1 when only known at run time.
-template <Form F, int M, int N, bool Derivatives>
+  LANES_INLINE Coefs(const Shape& shape, const Pattern& pattern) : runtimeM(shape.m), runtimeN(shape.n) {
+    for (int i = 0; i <= m(); i++) a[i] = load(pattern.a[i]);
+    for (int k = 0; k <= n(); k++) b[k] = load(pattern.b[k]);
+  }
+  LANES_INLINE int m() const { return M < 0 ? runtimeM : M; }
+  LANES_INLINE int n() const { return N < 0 ? runtimeN : N; }
+  LANES_INLINE void draw(const Noise& noise, Words elements) {
+    if constexpr (Noisy) {
+      const int count = m() + n() + 1 + (F == Form::AbsolutePolynomial);
+      for (int pair = 0; 2 * pair < count; pair++) {
+        const Words hash = hashOf(elements, noise.before[pair], noise.middle[pair]);
+        const auto factor = [&](Words draw) __attribute__((always_inline)) {
+          const Mask odd = (Mask)(draw + draw) - 65535;
+          return 1 + (noise.amplitude * 0x1p-16f) * __builtin_convertvector(odd, Vector);
+        };
+        factors[2 * pair] = factor(hash & 0xffffu);
+        if (2 * pair + 1 < count) factors[2 * pair + 1] = factor(hash >> 16);
+      }
+    }
+  }
+  LANES_INLINE Vector byA(Vector v, int i) const { return Noisy ? v * factors[i] : v; }
+  LANES_INLINE Vector byB(Vector v, int k) const {
+    return Noisy ? v * factors[m() + k + (F == Form::AbsolutePolynomial)] : v;
+  }
+  LANES_INLINE Vector A(int i) const { return byA(a[i], i); }
+  LANES_INLINE Vector B(int k) const { return byB(b[k], k); }
+};
+
+/// P, Q and what their derivatives share, for one vector of elements.
+template <bool Derivatives>
 struct Evaluation {
-  Vector p, reciprocal, y;          // P, 1/Q, P/Q
-  Vector dp, ds, s;                 // P', dS/dx, S (S: the denominator's sum)
-  Vector inner;                     // what the denominator is a polynomial of: x, or |x|
+  Vector reciprocal, y;  // 1/Q, P/Q
+  Vector dp, ds, s;      // P', dS/dx (by |x| for SumOfAbsolutes), and S, the denominator's sum
 
-  PADE_INLINE Evaluation(Vector x, const Coefficients<float>& c) {
-    const int m = M < 0 ? c.m : M, n = N < 0 ? c.n : N;
-    inner = F == Form::SumOfAbsolutes ? absolute(x) : x;
-    p = broadcast(c.a[m]);
-    dp = broadcast(0);
-#pragma GCC unroll 10
-    for (int i = m - 1; i >= 0; i--) {
+  template <Form F, int M, int N, bool Noisy>
+  LANES_INLINE Evaluation(Vector x, const Shape& shape, const Coefs<F, M, N, Noisy>& c) {
+    const Vector inner = F == Form::SumOfAbsolutes ? absolute(x) : x;
+    Vector p = c.A(c.m());
+    dp = Vector{};
+    if (c.m() > 0) {
+      if (Derivatives) dp = p;
+      p = p * x + c.A(c.m() - 1);
+    }
+    for (int i = c.m() - 2; i >= 0; i--) {
       if (Derivatives) dp = dp * x + p;
-      p = p * x + c.a[i];
+      p = p * x + c.A(i);
     }
-    s = broadcast(0);
-    ds = broadcast(0);
-#pragma GCC unroll 10
-    for (int k = n - 1; k >= 0; k--) {
-      if (Derivatives) ds = ds * inner + s;
-      s = s * inner + c.b[k];
+    s = ds = Vector{};
+    if (c.n() > 0) {
+      s = c.B(c.n());
+      if (Derivatives) ds = s;
+      for (int k = c.n() - 1; k >= 1; k--) {
+        s = s * inner + c.B(k);
+        if (Derivatives) ds = ds * inner + s;
+      }
+      s = s * inner;
     }
-    if (Derivatives) ds = ds * inner + s;  // (S = inner * Horner(b)), by the product rule
-    s = s * inner;
-    const Vector q = F == Form::Unsafe ? s + 1.0f : (F == Form::AbsoluteSum ? absolute(s) : s) + c.q;
+    if (F == Form::AbsolutePolynomial) s += c.B(0);
+    const bool folded = F == Form::AbsoluteSum || F == Form::AbsolutePolynomial;
+    const Vector q = (folded ? absolute(s) : s) + (F == Form::Unsafe ? 1.0f : static_cast<float>(shape.q));
     reciprocal = 1.0f / q;
     y = p * reciprocal;
   }
 };
 
-/// The lanes that the fast path must leave to element(): too large for float32 powers, or NaN.
-PADE_INLINE Mask outside(Vector x, const Coefficients<float>& c) { return ~(absolute(x) <= c.limit); }
-
-template <Form F, int M, int N>
-void forwardTile(const float* x, float* y, int64_t count, const Coefficients<float>& c) {
-  Mask rare = {};
-  const auto step = [&](const float* from, float* to) __attribute__((always_inline)) {
-    const Vector v = load(from);
-    rare |= outside(v, c);
-    store(to, Evaluation<F, M, N, false>(v, c).y);
-  };
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) step(x + i, y + i);
-  if (i < count) {
-    float from[kLanes] = {}, to[kLanes];
-    __builtin_memcpy(from, x + i, (count - i) * sizeof(float));
-    step(from, to);
-    __builtin_memcpy(y + i, to, (count - i) * sizeof(float));
-  }
-  if (any(rare)) forwardRare(x, y, count, c);
+LANES_INLINE Words elementsFrom(uint32_t first) {
+  Words words;
+  for (int lane = 0; lane < kLanes; lane++) words[lane] = first + lane;
+  return words;
 }
 
-template <Form F, int M, int N>
-void backwardTile(const float* g, const float* x, float* dx, int64_t count, const Coefficients<float>& c, Sums& sums) {
-  const int m = M < 0 ? c.m : M, n = N < 0 ? c.n : N;
-  Vector da[kMaxDegree + 1] = {}, db[kMaxDegree] = {};
-  Mask rare = {};
-  const auto step = [&](const float* gradient, const float* from, float* to) __attribute__((always_inline)) {
-    const Vector raw = load(from);
-    const Mask skip = outside(raw, c);
-    rare |= skip;
-    const Vector v = skip ? broadcast(0) : raw;
-    const Vector upstream = skip ? broadcast(0) : load(gradient);
-    const Evaluation<F, M, N, true> e(v, c);
-    const Vector side = F == Form::AbsoluteSum ? sign(e.s) : F == Form::SumOfAbsolutes ? sign(v) : broadcast(1);
-    // (P' - y·Q') / Q, never P/Q²: Q² overflows long before P/Q does.
-    store(to, upstream * e.reciprocal * (e.dp - e.y * (side * e.ds)));
-    Vector t = upstream * e.reciprocal;
-    Vector u = F == Form::AbsoluteSum ? t * e.y * side : t * e.y;
-#pragma GCC unroll 11
-    for (int k = 0; k <= m; k++) {
-      da[k] += t;
-      t *= v;
-    }
-#pragma GCC unroll 10
-    for (int k = 0; k < n; k++) {
-      u *= e.inner;
-      db[k] -= u;
-    }
-  };
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) step(g + i, x + i, dx + i);
-  if (i < count) {
-    float gradient[kLanes] = {}, from[kLanes] = {}, to[kLanes];
-    __builtin_memcpy(gradient, g + i, (count - i) * sizeof(float));
-    __builtin_memcpy(from, x + i, (count - i) * sizeof(float));
-    step(gradient, from, to);
-    __builtin_memcpy(dx + i, to, (count - i) * sizeof(float));
+template <Form F, int M, int N, bool Noisy, typename T>
+bool forwardRun(const Run<T>& run, const Shape& shape, const Pattern& pattern, const Noise& noise) {
+  Coefs<F, M, N, Noisy> c(shape, pattern);
+  Largest largest;
+  const Words lanes = elementsFrom(run.first);
+  for (int64_t i = 0; i < run.vectors; i++) {
+    const int64_t at = i * run.stride;
+    if (run.stride != kLanes) __builtin_prefetch(run.x + at + kAhead * run.stride);
+    const Vector x = load(run.x + at);
+    largest.see(x);
+    c.draw(noise, lanes + static_cast<uint32_t>(at));
+    store(run.out + at, Evaluation<false>(x, shape, c).y);
   }
-  for (int k = 0; k <= m; k++) sums.a[k] += total(da[k]);
-  for (int k = 0; k < n; k++) sums.b[k] += total(db[k]);
-  if (any(rare)) backwardRare(g, x, dx, count, c, sums);
+  return largest.above(shape.limit);
+}
+
+template <Form F, int M, int N, bool Noisy, bool Careful, typename T>
+bool backwardRun(const Run<T>& run, const Shape& shape, const Pattern& pattern, const Noise& noise, LaneSums& sums) {
+  Coefs<F, M, N, Noisy> c(shape, pattern);
+  Vector da[c.kA] = {}, db[c.kB] = {};
+  Largest largest;
+  const Words lanes = elementsFrom(run.first);
+  for (int64_t i = 0; i < run.vectors; i++) {
+    const int64_t at = i * run.stride;
+    Vector x = load(run.x + at), upstream = load(run.gradient + at);
+    // Three streams at once are too many for the CPU to see them coming.
+    const int64_t ahead = at + kAhead * run.stride;
+    __builtin_prefetch(run.x + ahead);
+    __builtin_prefetch(run.gradient + ahead);
+    __builtin_prefetch(run.out + ahead, 1);
+    if constexpr (Careful) {
+      const Mask fits = absolute(x) <= shape.limit;
+      x = fits ? x : Vector{};
+      upstream = fits ? upstream : Vector{};
+    } else {
+      largest.see(x);
+    }
+    c.draw(noise, lanes + static_cast<uint32_t>(at));
+    const Evaluation<true> e(x, shape, c);
+    const Vector t = upstream * e.reciprocal;
+    const bool folded = F == Form::AbsoluteSum || F == Form::AbsolutePolynomial;
+    const Vector ySide = folded ? withSign(e.y, e.s) : e.y;
+    // (P' - y·Q') / Q, never P/Q²: Q² overflows long before P/Q does.
+    store(run.out + at, t * (e.dp - (F == Form::SumOfAbsolutes ? withSign(e.y, x) : ySide) * e.ds));
+    const Vector u = t * ySide;
+    da[0] += c.byA(t, 0);
+    if (F == Form::AbsolutePolynomial) db[0] -= c.byB(u, 0);
+    Vector power = x;
+    for (int k = 1; k <= (c.m() > c.n() ? c.m() : c.n()); k++) {
+      if (k <= c.m()) da[k] += c.byA(t, k) * power;
+      if (k <= c.n()) db[k] -= c.byB(u, k) * (F == Form::SumOfAbsolutes && k % 2 ? absolute(power) : power);
+      power *= x;
+    }
+  }
+  for (int i = 0; i <= c.m(); i++) store(sums.a[i], da[i]);
+  for (int k = 0; k <= c.n(); k++) store(sums.b[k], db[k]);
+  return largest.above(shape.limit);
+}
+
+template <Form F, int M, int N, bool Noisy, typename T>
+RunKernels<T> kernelsFor() {
+  return {forwardRun<F, M, N, Noisy, T>, backwardRun<F, M, N, Noisy, false, T>, backwardRun<F, -1, -1, Noisy, true, T>};
 }
 
 /// The paper's order and the other common ones are unrolled; the rest run with loops over the degree.
-template <Form F>
-TileKernels pickOrder(int m, int n) {
-  if (m == 5 && n == 4) return {forwardTile<F, 5, 4>, backwardTile<F, 5, 4>};
-  if (m == 4 && n == 4) return {forwardTile<F, 4, 4>, backwardTile<F, 4, 4>};
-  if (m == 3 && n == 2) return {forwardTile<F, 3, 2>, backwardTile<F, 3, 2>};
-  if (m == 7 && n == 6) return {forwardTile<F, 7, 6>, backwardTile<F, 7, 6>};
-  return {forwardTile<F, -1, -1>, backwardTile<F, -1, -1>};
+template <Form F, typename T>
+RunKernels<T> pickOrder(int m, int n, bool noisy) {
+#ifdef PADE_UNROLLED
+  if (noisy) return m == 5 && n == 4 ? kernelsFor<F, 5, 4, true, T>() : kernelsFor<F, -1, -1, true, T>();
+  if (m == 5 && n == 4) return kernelsFor<F, 5, 4, false, T>();
+  if (m == 4 && n == 4) return kernelsFor<F, 4, 4, false, T>();
+  if (m == 3 && n == 2) return kernelsFor<F, 3, 2, false, T>();
+  if (m == 7 && n == 6) return kernelsFor<F, 7, 6, false, T>();
+#endif
+  return noisy ? kernelsFor<F, -1, -1, true, T>() : kernelsFor<F, -1, -1, false, T>();
 }
 
-inline TileKernels pick(Form form, int m, int n) {
-  if (form == Form::AbsoluteSum) return pickOrder<Form::AbsoluteSum>(m, n);
-  if (form == Form::SumOfAbsolutes) return pickOrder<Form::SumOfAbsolutes>(m, n);
-  return pickOrder<Form::Unsafe>(m, n);
+template <typename T>
+RunKernels<T> pick(const Shape& shape, bool noisy) {
+  switch (shape.form) {
+    case Form::AbsoluteSum: return pickOrder<Form::AbsoluteSum, T>(shape.m, shape.n, noisy);
+    case Form::AbsolutePolynomial: return pickOrder<Form::AbsolutePolynomial, T>(shape.m, shape.n, noisy);
+    case Form::SumOfAbsolutes: return pickOrder<Form::SumOfAbsolutes, T>(shape.m, shape.n, noisy);
+    default: return pickOrder<Form::Unsafe, T>(shape.m, shape.n, noisy);
+  }
 }
-
-#undef PADE_INLINE

@@ -1,7 +1,14 @@
 /** What an activation factory makes, and how one is chosen by name: the zoo's architectures only know this file. */
-import * as layers from '@tensorflow/tfjs-layers';
+import type * as layers from '@tensorflow/tfjs-layers';
 import { OptionsError } from '../errors.js';
-import { type PauOptions, pau } from './pau.js';
+import { apl } from './apl.js';
+import { maxout } from './maxout.js';
+import { mixture } from './mixture.js';
+import { pau, rational, rpau } from './pau.js';
+import { lrelu, prelu, relu, relu6, rrelu } from './relus.js';
+import { slaf } from './slaf.js';
+import { celu, elu, swish } from './smooth.js';
+import { srelu } from './srelu.js';
 
 /** A kind of activation with its options; every place in a network gets a layer of its own from it. */
 export interface Activation {
@@ -33,28 +40,36 @@ export type ActivationConfig = { readonly name: string } & Readonly<Record<strin
 /** An activation, its config, or its name with an option: `pau()`, `{ name: 'pau' }`, `'pau'`, `'lrelu:0.2'`. */
 export type ActivationChoice = Activation | ActivationConfig | string;
 
-/** max(0, x) */
-export function relu(): Activation {
-  return { kind: 'relu', config: { name: 'relu' }, layer: name => layers.layers.reLU({ name }) };
-}
-
-/** max(0, x) + slope·min(0, x); the paper's LReLU has slope 0.01. */
-export function lrelu({ slope = 0.01 }: { readonly slope?: number } = {}): Activation {
-  return {
-    kind: `lrelu ${slope}`,
-    config: { name: 'lrelu', slope },
-    layer: name => layers.layers.leakyReLU({ alpha: slope, name }),
-  };
-}
-
-const FACTORIES: Readonly<Record<string, (options: Record<string, unknown>) => Activation>> = {
-  pau: options => pau(options as PauOptions),
+const FACTORIES: Readonly<Record<string, (options: never) => Activation>> = {
+  pau,
+  rpau,
+  rational,
   relu,
-  lrelu: options => lrelu(options),
+  relu6,
+  lrelu,
+  rrelu,
+  prelu,
+  elu,
+  celu,
+  swish,
+  maxout,
+  mixture,
+  slaf,
+  apl,
+  srelu,
 };
 
 /** The option that `'name:value'` sets. */
-const SHORTHANDS: Readonly<Record<string, string>> = { lrelu: 'slope' };
+const SHORTHANDS: Readonly<Record<string, string>> = {
+  rpau: 'noise',
+  lrelu: 'slope',
+  prelu: 'slope',
+  celu: 'alpha',
+  swish: 'beta',
+  maxout: 'pieces',
+  slaf: 'degree',
+  apl: 'segments',
+};
 
 /**
  * The activation that `choice` names, for one network: an architecture calls this once, and `layer` at every site.
@@ -73,7 +88,7 @@ export function activationOf(choice: ActivationChoice): Activation {
       `activation: must be one of ${Object.keys(FACTORIES).join(', ')}, got '${String(name)}'`,
     );
   }
-  return make(options);
+  return make(options as never);
 }
 
 function parse(text: string): ActivationConfig {

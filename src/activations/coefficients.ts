@@ -1,9 +1,9 @@
 /**
  * Initial coefficients of order [5, 4], fitted on [-3, 3] with q = 1; made by `node scripts/fit-coefficients.mjs`.
  *
- * The paper's Table 6 is not used: its LeakyReLU columns belong to the authors' released code ('sum-of-absolutes'), and
- * under Eq. 2 ('absolute-sum') they miss their function by 0.066 (slope 0.01) and 0.279 (slope 0.20). Errors of these
- * fits are in the comments: maximum, then root mean square.
+ * The paper's Table 6 is in paperCoefficients.ts: its LeakyReLU columns belong to the authors' released code
+ * ('sum-of-absolutes'), and under Eq. 2 ('absolute-sum') they miss their function by 0.066 (slope 0.01) and 0.279
+ * (slope 0.20). Errors of these fits are in the comments: maximum, then root mean square.
  */
 import type { RationalForm } from './rational.js';
 
@@ -97,6 +97,18 @@ export const INITIAL_COEFFICIENTS: Readonly<
     'sum-of-absolutes': {
       numerator: [-0.000883182954, 0.499728272, 0.406611125, 0.109816079, 0.0116844675, 0.000671553253],
       denominator: [-0.00694387711, 0.205786072, -0.00779534784, 2.82635513e-17],
+    },
+  },
+  elu: {
+    // 1.5e-4, 3.6e-5
+    'absolute-sum': {
+      numerator: [-0.0000601613553, 1.00063993, 0.251917095, 0.0260635524, -0.00173147258, -0.000459972556],
+      denominator: [0.253357781, 0.0248279279, -0.00128148943, -0.000518570243],
+    },
+    // 4.2e-4, 1.2e-4
+    'sum-of-absolutes': {
+      numerator: [0.000273293712, 0.997746927, 0.240656054, 0.320917317, 0.0578997035, 0.00641392816],
+      denominator: [0.236320632, 0.324158256, 0.0568637623, 0.00653269736],
     },
   },
 };

@@ -1,172 +1,337 @@
-/** Least-squares fits of a Padé activation to a function: where initial coefficients come from. */
+/** `fitPade`: the Padé activation that comes nearest to a function; where initial coefficients come from. */
+import { z } from 'zod';
 import { OptionsError } from '../errors.js';
-import { evaluateRational, type Rational, type RationalForm, rationalValue } from './rational.js';
+import { checkOptions } from '../options.js';
+import { descend, type Residuals, squared } from './descend.js';
+import { leastSquares } from './linearSystem.js';
+import { padeApproximant, taylorSeries } from './padeApproximant.js';
+import {
+  evaluateRational,
+  firstDegree,
+  RATIONAL_FORMS,
+  type Rational,
+  rationalValue,
+  tailSlopes,
+} from './rational.js';
 
-export interface FitOptions {
-  /** Degrees of numerator and denominator, each at most 10. */
-  readonly order: readonly [number, number];
-  readonly form: RationalForm;
-  readonly q: number;
-  /** Where the function is met, inclusive; default [-3, 3], as the authors have it. */
-  readonly range?: readonly [number, number];
-}
+const FitOptions = z.strictObject({
+  /** Degrees of numerator and denominator; default the paper's [5, 4]. */
+  order: z
+    .tuple([z.int().min(0).max(10), z.int().min(0).max(10)])
+    .readonly()
+    .default([5, 4]),
+  form: z.enum(RATIONAL_FORMS).default('absolute-sum'),
+  q: z.number().gt(0).lte(1).default(1),
+  /** Where the function is met, inclusive; the authors fit on [-3, 3]. */
+  range: z
+    .tuple([z.number(), z.number()])
+    .readonly()
+    .refine(([from, to]) => from < to, 'must rise')
+    .default([-3, 3]),
+  /** The smallest squared error, the smallest largest error, or the agreement of the Taylor series at 0. */
+  method: z.enum(['least-squares', 'minimax', 'pade']).default('least-squares'),
+  /** For `'pade'`: the Taylor series at 0 to degree m + n; missing: from the function's values on [-1, 1]. */
+  taylor: z.array(z.number()).optional(),
+  /** `'exact'`: the fit is f(0) at 0, not only near it. */
+  atZero: z.enum(['free', 'exact']).default('free'),
+  /** The fit's slope at both infinities (at -∞ with the sign (-1)ⁿ in the safe forms); needs m = n + 1. */
+  tailSlope: z.number().optional(),
+  /** On the range. */
+  monotone: z.enum(['increasing', 'decreasing']).optional(),
+});
+export type FitOptions = z.input<typeof FitOptions>;
+type Settings = z.output<typeof FitOptions>;
 
-export interface Fit extends Rational {
+/** What a fit misses its function by. */
+export interface FitReport {
   /** Largest |P/Q - f| on the range. */
   readonly maximumError: number;
   readonly rmsError: number;
+  /** P/Q at 0. */
+  readonly atZero: number;
+  /** The slope of P/Q at -∞ and at ∞. */
+  readonly tailSlopes: readonly [number, number];
 }
+export interface Fit extends Rational, FitReport {}
 
 /** Points at which the function is met; an odd number, so that the middle of the range is one of them. */
 const POINTS = 601;
 const ITERATIONS = 400;
-/** Relative improvement of the squared error below which the search has arrived. */
-const ARRIVED = 1e-12;
+/** Reweightings of the minimax search, and steps of descent after each. */
+const REWEIGHTINGS = 60;
+const STEPS_EACH = 8;
+/** How much a falling step of a monotone fit counts, in turn until none is left. */
+const PENALTIES = [1e1, 1e3, 1e5, 1e7];
 
 /**
- * The Padé activation of the given order nearest to `f` on the range, by Levenberg-Marquardt on the squared error.
+ * The Padé activation of the given order nearest to `f` on the range.
  *
- * It starts from the solution of the linearised problem (P - f·S = q·f) and from two fixed denominators, and keeps the
- * best: the result depends on nothing but the arguments. Outside the range the fit is not the function: it grows like
- * x^(m - n) on both sides.
+ * `'least-squares'` is Levenberg and Marquardt's descent, from the solution of the linearised problem (P - f·S = q·f) and
+ * from two fixed denominators; `'minimax'` goes on from there with Lawson's reweighting; `'pade'` is the approximant at 0.
+ * The result depends on nothing but the arguments. Outside the range the fit is not the function: see `tailSlopes`.
  *
- * @throws OptionsError when `f` is not finite on the range
+ * @throws OptionsError when `f` is not finite on the range, or a wish cannot be fulfilled in this form or order
  */
-export function fitRational(f: (x: number) => number, options: FitOptions): Fit {
-  const { range: [from, to] = [-3, 3] } = options;
-  const xs = Float64Array.from({ length: POINTS }, (_, i) => from + ((to - from) * i) / (POINTS - 1));
+export function fitPade(f: (x: number) => number, options: FitOptions = {}): Fit {
+  const settings = checkOptions(FitOptions, options, 'fitPade');
+  const { range } = settings;
+  const xs = pointsOf(range);
   const ys = xs.map(f);
   if (!ys.every(Number.isFinite)) {
-    throw new OptionsError(`fitRational: the function must be finite on [${from}, ${to}]`);
+    throw new OptionsError(`fitPade: the function must be finite on [${range.join(', ')}]`);
   }
-  const fits = starts(xs, ys, options).map(start => descend(start, xs, ys));
-  const best = fits.reduce((a, b) => (squaredError(b, xs, ys) < squaredError(a, xs, ys) ? b : a));
-  const errors = Array.from(xs, (x, i) => Math.abs(evaluateRational(best, x) - ys[i]!));
+  checkWishes(settings);
+  const rational = settings.method === 'pade' ? approximant(f, settings) : search(f, xs, ys, settings);
+  return { ...rational, ...reportOf(rational, f, range) };
+}
+
+/** What `rational` misses `f` by on the range. */
+export function reportOf(
+  rational: Rational,
+  f: (x: number) => number,
+  range: readonly [number, number],
+): FitReport {
+  const errors = pointsOf(range).map(x => Math.abs(evaluateRational(rational, x) - f(x)));
   return {
-    ...best,
     maximumError: Math.max(...errors),
-    rmsError: Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0) / errors.length),
+    rmsError: Math.sqrt(squared(errors) / errors.length),
+    atZero: evaluateRational(rational, 0),
+    tailSlopes: tailSlopes(rational),
   };
 }
 
-function starts(xs: Float64Array, ys: Float64Array, { order: [m, n], form, q }: FitOptions): Rational[] {
-  const rational = (parameters: readonly number[]): Rational => ({
-    numerator: parameters.slice(0, m + 1),
-    denominator: parameters.slice(m + 1),
+function pointsOf([from, to]: readonly [number, number]): number[] {
+  return Array.from({ length: POINTS }, (_, i) => from + ((to - from) * i) / (POINTS - 1));
+}
+
+function checkWishes({ order: [m, n], form, method, tailSlope, atZero, monotone }: Settings): void {
+  if (tailSlope !== undefined && (m !== n + 1 || n === 0)) {
+    throw new OptionsError(
+      `fitPade: a slope at infinity needs order [n + 1, n] with n from 1, got [${m}, ${n}]`,
+    );
+  }
+  if (atZero === 'exact' && form === 'absolute-polynomial') {
+    throw new OptionsError(
+      "fitPade: atZero 'exact' needs a denominator without constant, got form 'absolute-polynomial'",
+    );
+  }
+  if (method === 'pade' && (tailSlope !== undefined || monotone)) {
+    throw new OptionsError(
+      "fitPade: method 'pade' takes neither tailSlope nor monotone; use 'least-squares' or 'minimax'",
+    );
+  }
+}
+
+function approximant(f: (x: number) => number, { order, form, q, taylor, range }: Settings): Rational {
+  const [m, n] = order;
+  if (taylor && taylor.length < m + n + 1) {
+    throw new OptionsError(
+      `fitPade: order [${m}, ${n}] needs ${m + n + 1} coefficients of the Taylor series, got ${taylor.length}`,
+    );
+  }
+  const { numerator, denominator } = padeApproximant(taylor ?? taylorSeries(f, m + n), order);
+  const scale = form === 'unsafe' ? 1 : q; // P and Q times q: Q then starts from q
+  const b = denominator.map(value => scale * value);
+  const rational: Rational = {
+    numerator: numerator.map(value => scale * value),
+    denominator: firstDegree(form) === 0 ? [0, ...b] : b,
     form,
     q,
+  };
+  const same = pointsOf(range).every(x => {
+    const plain = scale + b.reduce((sum, value, k) => sum + value * x ** (k + 1), 0);
+    const safe = evaluateRational({ ...rational, numerator: [1] }, x);
+    return Math.abs(1 / plain - safe) <= 1e-9 * Math.abs(safe);
   });
-  const bound = form === 'unsafe' ? 1 : q;
+  if (same) return rational;
+  throw new OptionsError(
+    `fitPade: the approximant's denominator falls below ${scale} on [${range.join(', ')}], which form '${form}' cannot; use form 'unsafe' or another method`,
+  );
+}
+
+/** Which coefficients are free, and how the others follow from them. */
+class Constraints {
+  readonly #settings: Settings;
+  readonly #start: number; // of the free numerator coefficients
+  readonly #end: number;
+  readonly #a0: number;
+
+  constructor(settings: Settings, valueAtZero: number) {
+    const { order, form, q, atZero, tailSlope } = settings;
+    this.#settings = settings;
+    this.#start = atZero === 'exact' ? 1 : 0;
+    this.#end = order[0] + 1 - (tailSlope === undefined ? 0 : 1);
+    this.#a0 = valueAtZero * (form === 'unsafe' ? 1 : q);
+  }
+
+  free({ numerator, denominator }: Pick<Rational, 'numerator' | 'denominator'>): number[] {
+    return [...numerator.slice(this.#start, this.#end), ...denominator];
+  }
+
+  rational(free: readonly number[]): Rational {
+    const { form, q, tailSlope } = this.#settings;
+    const count = this.#end - this.#start;
+    const denominator = free.slice(count);
+    const numerator = [...(this.#start === 1 ? [this.#a0] : []), ...free.slice(0, count)];
+    if (tailSlope !== undefined) numerator.push(tailSlope * this.#last(denominator));
+    return { numerator, denominator, form, q };
+  }
+
+  /** Derivatives by the free coefficients. */
+  row(free: readonly number[], byNumerator: readonly number[], byDenominator: readonly number[]): number[] {
+    const row = [...byNumerator.slice(this.#start, this.#end), ...byDenominator];
+    const { form, tailSlope } = this.#settings;
+    if (tailSlope !== undefined) {
+      const sign = form === 'unsafe' ? 1 : Math.sign(free.at(-1)!);
+      row[row.length - 1]! += tailSlope * sign * byNumerator.at(-1)!;
+    }
+    return row;
+  }
+
+  #last(denominator: readonly number[]): number {
+    const last = denominator.at(-1)!;
+    return this.#settings.form === 'unsafe' ? last : Math.abs(last);
+  }
+}
+
+function search(
+  f: (x: number) => number,
+  xs: readonly number[],
+  ys: readonly number[],
+  settings: Settings,
+): Rational {
+  const { method, monotone, atZero } = settings;
+  const constraints = new Constraints(settings, atZero === 'exact' ? f(0) : 0);
+  const even = xs.map(() => 1);
+  const errorOf = (free: readonly number[]) => squared(errorsOf(constraints.rational(free), xs, ys));
+  const fits = starts(xs, ys, settings)
+    .map(start => constraints.free(start))
+    .filter(free => Number.isFinite(errorOf(free)))
+    .map(free => descend(free, residualsOf(constraints, xs, ys, even, settings, 0), ITERATIONS));
+  let best = fits.reduce((a, b) => (errorOf(b) < errorOf(a) ? b : a));
+  let penalty = 0;
+  if (monotone) {
+    for (penalty of PENALTIES) {
+      best = descend(best, residualsOf(constraints, xs, ys, even, settings, penalty), ITERATIONS);
+      if (isMonotone(constraints.rational(best), xs, monotone)) break;
+    }
+    if (!isMonotone(constraints.rational(best), xs, monotone)) {
+      throw new OptionsError(
+        `fitPade: found no ${monotone} fit of this order; raise it, or narrow the range`,
+      );
+    }
+  }
+  if (method === 'minimax') best = minimax(best, constraints, xs, ys, settings, penalty);
+  return constraints.rational(best);
+}
+
+/** Lawson's algorithm: points that are missed by more count for more. */
+function minimax(
+  start: readonly number[],
+  constraints: Constraints,
+  xs: readonly number[],
+  ys: readonly number[],
+  settings: Settings,
+  penalty: number,
+): number[] {
+  const largest = (free: readonly number[]) =>
+    Math.max(...errorsOf(constraints.rational(free), xs, ys).map(Math.abs));
+  const { monotone } = settings;
+  let current = [...start];
+  let best = current;
+  let weights = xs.map(() => 1);
+  for (let i = 0; i < REWEIGHTINGS; i++) {
+    const errors = errorsOf(constraints.rational(current), xs, ys).map(Math.abs);
+    const raised = weights.map((weight, p) => weight * (errors[p]! + 1e-3 * Math.max(...errors)));
+    const mean = raised.reduce((sum, weight) => sum + weight, 0) / raised.length;
+    if (!(mean > 0)) break; // it is the function
+    weights = raised.map(weight => weight / mean);
+    current = descend(current, residualsOf(constraints, xs, ys, weights, settings, penalty), STEPS_EACH);
+    const allowed = !monotone || isMonotone(constraints.rational(current), xs, monotone);
+    if (allowed && largest(current) < largest(best)) best = current;
+  }
+  return best;
+}
+
+function errorsOf(rational: Rational, xs: readonly number[], ys: readonly number[]): number[] {
+  return xs.map((x, i) => evaluateRational(rational, x) - ys[i]!);
+}
+
+/** A fall from one point to the next that rounding can explain. */
+const ROUNDING = 1e-12;
+
+function isMonotone(rational: Rational, xs: readonly number[], way: 'increasing' | 'decreasing'): boolean {
+  const sign = way === 'increasing' ? 1 : -1;
+  const ys = xs.map(x => sign * evaluateRational(rational, x));
+  return ys.every((y, i) => i === 0 || y >= ys[i - 1]! - ROUNDING);
+}
+
+/** Errors at the points, and with a penalty the steps that go the wrong way. */
+function residualsOf(
+  constraints: Constraints,
+  xs: readonly number[],
+  ys: readonly number[],
+  weights: readonly number[],
+  { monotone }: Settings,
+  penalty: number,
+): (free: readonly number[]) => Residuals {
+  return free => {
+    const rational = constraints.rational(free);
+    const at = xs.map(x => rationalValue(rational, x));
+    const jacobian = at.map(({ byNumerator, byDenominator }) =>
+      constraints.row(free, byNumerator, byDenominator),
+    );
+    const values = at.map(({ y }, i) => Math.sqrt(weights[i]!) * (y - ys[i]!));
+    const rows = jacobian.map((row, i) => row.map(v => Math.sqrt(weights[i]!) * v));
+    if (penalty > 0) {
+      const sign = monotone === 'increasing' ? 1 : -1;
+      const scale = Math.sqrt(penalty);
+      for (let i = 1; i < xs.length; i++) {
+        const step = sign * (at[i]!.y - at[i - 1]!.y);
+        if (step >= 0) continue;
+        values.push(scale * step);
+        rows.push(jacobian[i]!.map((v, j) => scale * sign * (v - jacobian[i - 1]![j]!)));
+      }
+    }
+    return { values, rows };
+  };
+}
+
+/** The linearised problem's solution, and the best numerators of two fixed denominators. */
+function starts(xs: readonly number[], ys: readonly number[], settings: Settings): Rational[] {
+  const {
+    order: [m, n],
+    form,
+    q,
+  } = settings;
+  const bound = form === 'unsafe' || form === 'absolute-polynomial' ? 1 : q;
+  const withConstant = (b: readonly number[]) => (form === 'absolute-polynomial' ? [1 - q, ...b] : [...b]);
   const linear = leastSquares(
-    Array.from(xs, (x, i) => [
+    xs.map((x, i) => [
       ...Array.from({ length: m + 1 }, (_, k) => x ** k),
       ...Array.from(
         { length: n },
         (_, k) => -ys[i]! * (form === 'sum-of-absolutes' ? Math.abs(x) : x) ** (k + 1),
       ),
     ]),
-    Array.from(ys, y => bound * y),
+    ys.map(y => bound * y),
   );
   const even = Array.from({ length: n }, (_, k) => (k % 2 === 1 ? 1 : 1e-3));
   const mild = Array.from({ length: n }, (_, k) => 0.5 / (k + 1));
-  const withDenominator = (denominator: readonly number[]): Rational => {
-    const q0 = (x: number) => 1 / evaluateRational({ numerator: [1], denominator, form, q }, x);
+  const withDenominator = (b: readonly number[]): Rational => {
+    const denominator = withConstant(b);
+    const reciprocal = (x: number) => evaluateRational({ numerator: [1], denominator, form, q }, x);
     const numerator = leastSquares(
-      Array.from(xs, x => Array.from({ length: m + 1 }, (_, k) => x ** k / q0(x))),
-      Array.from(ys),
+      xs.map(x => Array.from({ length: m + 1 }, (_, k) => x ** k * reciprocal(x))),
+      ys,
     );
-    return rational([...numerator, ...denominator]);
+    return { numerator, denominator, form, q };
   };
-  const all = [rational(linear), withDenominator(even), withDenominator(mild)];
-  return all.filter(start => Number.isFinite(squaredError(start, xs, ys)));
-}
-
-function descend(start: Rational, xs: Float64Array, ys: Float64Array): Rational {
-  let current = start;
-  let error = squaredError(current, xs, ys);
-  let damping = 1e-3;
-  for (let iteration = 0; iteration < ITERATIONS && damping < 1e12; iteration++) {
-    const { gradient, curvature } = normalEquations(current, xs, ys);
-    const damped = curvature.map((row, i) => row.map((v, j) => (i === j ? v * (1 + damping) + 1e-14 : v)));
-    const step = solve(damped, gradient);
-    const next = shifted(current, step);
-    const nextError = squaredError(next, xs, ys);
-    if (!(nextError < error)) {
-      damping *= 4;
-      continue;
-    }
-    const arrived = error - nextError < ARRIVED * error;
-    current = next;
-    error = nextError;
-    damping = Math.max(damping / 6, 1e-12);
-    if (arrived) break;
-  }
-  return current;
-}
-
-function shifted(rational: Rational, step: readonly number[]): Rational {
-  const a = rational.numerator.length;
-  return {
-    ...rational,
-    numerator: rational.numerator.map((value, i) => value - step[i]!),
-    denominator: rational.denominator.map((value, k) => value - step[a + k]!),
+  const solved: Rational = {
+    numerator: linear.slice(0, m + 1),
+    denominator: withConstant(linear.slice(m + 1)),
+    form,
+    q,
   };
-}
-
-function squaredError(rational: Rational, xs: Float64Array, ys: Float64Array): number {
-  return xs.reduce((sum, x, i) => sum + (evaluateRational(rational, x) - ys[i]!) ** 2, 0);
-}
-
-/** JᵀJ and Jᵀr of the residuals r = P/Q - f. */
-function normalEquations(rational: Rational, xs: Float64Array, ys: Float64Array) {
-  const size = rational.numerator.length + rational.denominator.length;
-  const gradient = new Array<number>(size).fill(0);
-  const curvature = Array.from({ length: size }, () => new Array<number>(size).fill(0));
-  xs.forEach((x, point) => {
-    const { y, byNumerator, byDenominator } = rationalValue(rational, x);
-    const row = [...byNumerator, ...byDenominator];
-    const residual = y - ys[point]!;
-    for (let i = 0; i < size; i++) {
-      gradient[i]! += row[i]! * residual;
-      for (let j = 0; j < size; j++) curvature[i]![j]! += row[i]! * row[j]!;
-    }
-  });
-  return { gradient, curvature };
-}
-
-/** The x that minimises |Ax - b|², slightly regularised. */
-function leastSquares(rows: readonly (readonly number[])[], b: readonly number[]): number[] {
-  const size = rows[0]!.length;
-  const matrix = Array.from({ length: size }, (_, i) =>
-    Array.from({ length: size }, (_, j) =>
-      rows.reduce((sum, row) => sum + row[i]! * row[j]!, i === j ? 1e-9 : 0),
-    ),
-  );
-  const right = Array.from({ length: size }, (_, i) =>
-    rows.reduce((sum, row, r) => sum + row[i]! * b[r]!, 0),
-  );
-  return solve(matrix, right);
-}
-
-/** Gaussian elimination with partial pivoting. */
-function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
-  const rows = matrix.map((row, i) => [...row, right[i]!]);
-  const size = rows.length;
-  for (let column = 0; column < size; column++) {
-    let pivot = column;
-    for (let i = column + 1; i < size; i++) {
-      if (Math.abs(rows[i]![column]!) > Math.abs(rows[pivot]![column]!)) pivot = i;
-    }
-    [rows[column], rows[pivot]] = [rows[pivot]!, rows[column]!];
-    for (let i = column + 1; i < size; i++) {
-      const factor = rows[i]![column]! / rows[column]![column]!;
-      for (let j = column; j <= size; j++) rows[i]![j]! -= factor * rows[column]![j]!;
-    }
-  }
-  const x = new Array<number>(size).fill(0);
-  for (let i = size - 1; i >= 0; i--) {
-    const known = rows[i]!.slice(i + 1, size).reduce((sum, v, j) => sum + v * x[i + 1 + j]!, 0);
-    x[i] = (rows[i]![size]! - known) / rows[i]![i]!;
-  }
-  return x;
+  return [solved, withDenominator(even), withDenominator(mild)];
 }

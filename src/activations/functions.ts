@@ -25,6 +25,11 @@ const FAMILIES: Readonly<Record<string, (option: number | undefined) => Scalar>>
     (beta = 1) =>
     x =>
       x * sigmoid(beta * x),
+  elu:
+    (alpha = 1) =>
+    x =>
+      x > 0 ? x : alpha * Math.expm1(x),
+  identity: () => x => x,
   gelu: () => x => 0.5 * x * (1 + erf(x / Math.SQRT2)),
 };
 

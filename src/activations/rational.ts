@@ -3,15 +3,21 @@
  *
  * P(x) = Σ aᵢxⁱ, i = 0..m. With `form`
  * - `'absolute-sum'`: Q = q + |Σ bₖxᵏ|, k = 1..n (Molina et al., ICLR 2020, Eq. 2)
+ * - `'absolute-polynomial'`: the same with k = 0..n, so with a constant b₀ (version C of the authors' library, q = 0.1)
  * - `'sum-of-absolutes'`: Q = q + Σ |bₖ||x|ᵏ (the authors' released code; the paper's Table 6 belongs to it)
  * - `'unsafe'`: Q = 1 + Σ bₖxᵏ (Eq. 1); it has poles where Q = 0
  *
  * Every engine's kernel is tested against this file. The derivative of |v| at v = 0 is 0, as in PyTorch's autograd.
  */
-export const RATIONAL_FORMS = ['absolute-sum', 'sum-of-absolutes', 'unsafe'] as const;
+export const RATIONAL_FORMS = ['absolute-sum', 'absolute-polynomial', 'sum-of-absolutes', 'unsafe'] as const;
 export type RationalForm = (typeof RATIONAL_FORMS)[number];
 
-/** A Padé activation: coefficients lowest degree first, `denominator` from degree 1. */
+/** The degree that the denominator's first coefficient belongs to. */
+export function firstDegree(form: RationalForm): 0 | 1 {
+  return form === 'absolute-polynomial' ? 0 : 1;
+}
+
+/** A Padé activation: coefficients lowest degree first, `denominator` from `firstDegree`. */
 export interface Rational {
   readonly numerator: readonly number[];
   readonly denominator: readonly number[];
@@ -40,7 +46,8 @@ export function rationalValue({ numerator, denominator, form, q }: Rational, x: 
   const absolutes = form === 'sum-of-absolutes';
   const u = Math.abs(x);
   const side = x < 0 ? -1 : 1;
-  const degree = highestDegree(numerator, denominator);
+  const from = firstDegree(form);
+  const degree = highestDegree(numerator, denominator, from);
   const power = (i: number) => u ** (u > 1 ? i - degree : i);
   const odd = (i: number) => (i % 2 === 1 ? side : 1);
   let p = 0;
@@ -54,12 +61,12 @@ export function rationalValue({ numerator, denominator, form, q }: Rational, x: 
   let ds = 0;
   denominator.forEach((b, index) => {
     if (b === 0) return;
-    const k = index + 1;
+    const k = index + from;
     const signed = absolutes ? Math.abs(b) : b * odd(k);
     s += signed * power(k);
-    ds += k * signed * power(k - 1);
+    if (k > 0) ds += k * signed * power(k - 1);
   });
-  const sign = form === 'absolute-sum' ? Math.sign(s) : 1;
+  const sign = isFolded(form) ? Math.sign(s) : 1;
   const bound = (form === 'unsafe' ? 1 : q) * power(0) + sign * s;
   const y = p / bound;
   const kink = absolutes && x === 0 ? 0 : sign;
@@ -68,7 +75,7 @@ export function rationalValue({ numerator, denominator, form, q }: Rational, x: 
     slope: side * (dp / bound - y * ((kink * ds) / bound)),
     byNumerator: numerator.map((_, i) => (odd(i) * power(i)) / bound),
     byDenominator: denominator.map((b, index) => {
-      const k = index + 1;
+      const k = index + from;
       return -y * (absolutes ? Math.sign(b) : sign * odd(k)) * (power(k) / bound);
     }),
   };
@@ -79,13 +86,33 @@ export function evaluateRational(rational: Rational, x: number): number {
   return rationalValue(rational, x).y;
 }
 
-function highestDegree(numerator: readonly number[], denominator: readonly number[]): number {
+/** Whether Q has the absolute value of the whole sum. */
+export function isFolded(form: RationalForm): boolean {
+  return form === 'absolute-sum' || form === 'absolute-polynomial';
+}
+
+function highestDegree(numerator: readonly number[], denominator: readonly number[], from: number): number {
   let degree = 1;
   numerator.forEach((a, i) => {
     if (a !== 0) degree = Math.max(degree, i);
   });
   denominator.forEach((b, index) => {
-    if (b !== 0) degree = Math.max(degree, index + 1);
+    if (b !== 0) degree = Math.max(degree, index + from);
   });
   return degree;
+}
+
+/** The slope of P/Q at -∞ and at ∞; infinite where the numerator's degree is more than one above the denominator's. */
+export function tailSlopes({ numerator, denominator, form, q }: Rational): readonly [number, number] {
+  const from = firstDegree(form);
+  const m = numerator.findLastIndex(a => a !== 0);
+  const last = denominator.findLastIndex(b => b !== 0);
+  const n = last < 0 ? 0 : last + from;
+  if (m <= n) return [0, 0];
+  const constant = n > 0 ? 0 : form === 'unsafe' ? 1 : q;
+  const leading = last < 0 ? 0 : denominator[last]!;
+  const right = numerator[m]! / (constant + (form === 'unsafe' ? leading : Math.abs(leading)));
+  // x^m over |x|^n, or over xⁿ without absolute values
+  const left = right * (-1) ** (m - 1 - (form === 'unsafe' ? n : 0));
+  return m === n + 1 ? [left, right] : [left * Infinity, right * Infinity];
 }

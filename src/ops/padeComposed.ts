@@ -1,6 +1,11 @@
 /** The Padé activation and its gradient out of tfjs's own operators, for engines that have no kernel for it. */
 import * as tf from '@tensorflow/tfjs-core';
+import { uniformNoise } from '../activations/noise.js';
+import { firstDegree, isFolded } from '../activations/rational.js';
 import type { PadeAttributes, PadeInputs } from './pade.js';
+
+/** One coefficient, in a shape that broadcasts to x's: one number, one a channel, or one an element. */
+type Coefficient = tf.Tensor;
 
 /**
  * What forward and backward share. Everything is in u = |x|; beyond u = 1 P is divided by u^m and Q by u^n, so that no
@@ -20,12 +25,19 @@ interface Parts {
   readonly y: tf.Tensor;
   /** d|S|/dS, as the form has it */
   readonly sign: tf.Tensor;
-  readonly b: tf.Tensor;
+  readonly a: readonly Coefficient[];
+  readonly b: readonly Coefficient[];
+  /** What the noise multiplied the coefficients with, numerator first; empty without noise. */
+  readonly factors: readonly tf.Tensor[];
+  readonly m: number;
+  readonly n: number;
 }
 
-function partsOf({ x, numerator, denominator }: PadeInputs, { form, q }: PadeAttributes): Parts {
-  const m = numerator.size - 1;
-  const n = denominator.size;
+function partsOf(inputs: PadeInputs, { form, q, noise }: PadeAttributes): Parts {
+  const { x, numerator, denominator } = inputs;
+  const from = firstDegree(form);
+  const m = numerator.shape.at(-1)! - 1;
+  const n = denominator.shape.at(-1)! - 1 + from;
   const u = tf.abs(x);
   const side = tf.where(tf.less(x, 0), tf.fill(x.shape, -1), tf.onesLike(x)) as tf.Tensor;
   const isFar = tf.greater(u, 1);
@@ -36,14 +48,56 @@ function partsOf({ x, numerator, denominator }: PadeInputs, { form, q }: PadeAtt
   const slopePower = (i: number, over: number) =>
     either(tf.pow(far, i - over), i === 0 ? tf.zerosLike(u) : tf.pow(near, i - 1));
   const absolutes = form === 'sum-of-absolutes';
-  const b = absolutes ? tf.abs(denominator) : denominator;
-  const p = polynomial(numerator, 0, i => power(i, m), side);
-  const s = n === 0 ? tf.zerosLike(u) : polynomial(b, 1, k => power(k, n), absolutes ? undefined : side);
+  const factors = noise > 0 ? noiseFactors(inputs, noise) : [];
+  const noisy = (coefficients: Coefficient[], first: number) =>
+    factors.length === 0 ? coefficients : coefficients.map((c, i) => tf.mul(c, factors[first + i]!));
+  const a = noisy(coefficientsOf(numerator, x), 0);
+  const b = noisy(coefficientsOf(absolutes ? tf.abs(denominator) : denominator, x), m + 1);
+  const p = polynomial(a, 0, i => power(i, m), side);
+  const s =
+    b.length === 0 ? tf.zerosLike(u) : polynomial(b, from, k => power(k, n), absolutes ? undefined : side);
   const bound = tf.mul(power(0, n), form === 'unsafe' ? 1 : q);
-  const scaledQ = tf.add(bound, form === 'absolute-sum' ? tf.abs(s) : s);
-  const sign = form === 'absolute-sum' ? signOf(s) : tf.onesLike(s);
+  const scaledQ = tf.add(bound, isFolded(form) ? tf.abs(s) : s);
+  const sign = isFolded(form) ? signOf(s) : tf.onesLike(s);
   const y = tf.mul(tf.div(p, scaledQ), tf.pow(far, m - n));
-  return { side, far, power, slopePower, q: scaledQ, y, sign, b };
+  return { side, far, power, slopePower, q: scaledQ, y, sign, a, b, factors, m, n };
+}
+
+/** The coefficients one by one; with groups each is a vector over the channels. */
+function coefficientsOf(coefficients: tf.Tensor, x: tf.Tensor): Coefficient[] {
+  const length = coefficients.shape.at(-1)!;
+  if (coefficients.rank === 1) {
+    // A scalar x would become a vector.
+    return Array.from({ length }, (_, i) => tf.reshape(tf.slice(coefficients, i, 1), []));
+  }
+  const channels = x.shape.at(-1)!;
+  const byChannel = tf.gather(coefficients, groupsOf(channels, coefficients.shape[0]!));
+  return Array.from({ length }, (_, i) => tf.reshape(tf.slice(byChannel, [0, i], [-1, 1]), [channels]));
+}
+
+/** The group of every channel. */
+function groupsOf(channels: number, groups: number): tf.Tensor1D {
+  return tf.tensor1d(
+    Array.from({ length: channels }, (_, c) => Math.floor((c * groups) / channels)),
+    'int32',
+  );
+}
+
+/** Sums an element-wise gradient over everything that shares a coefficient: `[]` or `[groups]`. */
+function summed(gradient: tf.Tensor, coefficients: tf.Tensor): tf.Tensor {
+  if (coefficients.rank === 1) return tf.sum(gradient);
+  const channels = gradient.shape.at(-1)!;
+  const byChannel = tf.sum(tf.reshape(gradient, [-1, channels]), 0, true);
+  const membership = tf.oneHot(groupsOf(channels, coefficients.shape[0]!), coefficients.shape[0]!);
+  return tf.reshape(tf.matMul(byChannel as tf.Tensor2D, tf.cast(membership, 'float32') as tf.Tensor2D), [-1]);
+}
+
+function noiseFactors({ x, numerator, denominator, key }: PadeInputs, amplitude: number): tf.Tensor[] {
+  const [first, second] = key!.dataSync() as Int32Array;
+  const count = numerator.shape.at(-1)! + denominator.shape.at(-1)!;
+  return Array.from({ length: count }, (_, draw) =>
+    tf.add(1, tf.mul(amplitude, tf.tensor(uniformNoise([first!, second!], draw, x.size), x.shape))),
+  );
 }
 
 /** -1, 0 or 1; tfjs's wasm `sign` calls numbers below 1e-7 zero. */
@@ -53,15 +107,14 @@ function signOf(v: tf.Tensor): tf.Tensor {
 
 /** Σ cᵢ·sideⁱ·uⁱ over coefficients that start at degree `from`. */
 function polynomial(
-  coefficients: tf.Tensor,
+  coefficients: readonly Coefficient[],
   from: number,
   power: (i: number) => tf.Tensor,
   side: tf.Tensor | undefined,
 ): tf.Tensor {
-  const terms = Array.from({ length: coefficients.size }, (_, index) => {
+  const terms = coefficients.map((coefficient, index) => {
     const i = from + index;
-    const u = power(i);
-    const term = tf.reshape(tf.mul(tf.slice(coefficients, index, 1), u), u.shape); // a scalar u became a vector
+    const term = tf.mul(coefficient, power(i));
     return side && i % 2 === 1 ? tf.mul(term, side) : term;
   });
   return tf.addN(terms);
@@ -69,13 +122,13 @@ function polynomial(
 
 /** d/du of `polynomial`, for powers that are `slopePower`s. */
 function derivative(
-  coefficients: tf.Tensor,
+  coefficients: readonly Coefficient[],
   from: number,
   slopePower: (i: number) => tf.Tensor,
   side: tf.Tensor | undefined,
 ): tf.Tensor {
-  const degrees = tf.range(from, from + coefficients.size);
-  return polynomial(tf.mul(coefficients, degrees), from, slopePower, side);
+  const scaled = coefficients.map((coefficient, index) => tf.mul(coefficient, from + index));
+  return polynomial(scaled, from, slopePower, side);
 }
 
 /** P(x)/Q(x); see `pade`. */
@@ -93,13 +146,14 @@ export function padeGradientComposed(
   const { x, numerator, denominator } = inputs;
   if (x.size === 0) return [tf.zerosLike(x), tf.zerosLike(numerator), tf.zerosLike(denominator)];
   return tf.tidy(() => {
-    const { side, far, power, slopePower, q, y, sign, b } = partsOf(inputs, attributes);
-    const m = numerator.size - 1;
-    const n = b.size;
+    const { side, far, power, slopePower, q, y, sign, a, b, factors, m, n } = partsOf(inputs, attributes);
+    const from = firstDegree(attributes.form);
     const absolutes = attributes.form === 'sum-of-absolutes';
-    const slopeP = derivative(numerator, 0, i => slopePower(i, m), side);
+    const slopeP = derivative(a, 0, i => slopePower(i, m), side);
     const slopeS =
-      n === 0 ? tf.zerosLike(x) : derivative(b, 1, k => slopePower(k, n), absolutes ? undefined : side);
+      b.length === 0
+        ? tf.zerosLike(x)
+        : derivative(b, from, k => slopePower(k, n), absolutes ? undefined : side);
     const kink = absolutes ? tf.abs(signOf(x)) : sign; // d|x|/dx is 0 at 0
     const byP = tf.mul(tf.div(slopeP, q), tf.pow(far, m - n));
     const byS = tf.mul(y, tf.div(tf.mul(kink, slopeS), q));
@@ -108,10 +162,14 @@ export function padeGradientComposed(
       const value = tf.div(power(i, n), q);
       return signed && i % 2 === 1 ? tf.mul(value, side) : value;
     };
-    const a = Array.from({ length: m + 1 }, (_, i) => tf.sum(tf.mul(dy, ratio(i, true))));
+    const noisy = (gradient: tf.Tensor, draw: number) =>
+      factors.length === 0 ? gradient : tf.mul(gradient, factors[draw]!);
+    const byA = a.map((_, i) => summed(noisy(tf.mul(dy, ratio(i, true)), i), numerator));
     const minus = tf.neg(tf.mul(dy, tf.mul(y, sign)));
-    const d = Array.from({ length: n }, (_, index) => tf.sum(tf.mul(minus, ratio(index + 1, !absolutes))));
-    const byB = d.length === 0 ? tf.zerosLike(denominator) : tf.stack(d);
-    return [tf.mul(dy, slope), tf.stack(a), absolutes ? tf.mul(byB, signOf(denominator)) : byB];
+    const byB = b.map((_, index) =>
+      summed(noisy(tf.mul(minus, ratio(from + index, !absolutes)), a.length + index), denominator),
+    );
+    const db = byB.length === 0 ? tf.zerosLike(denominator) : tf.stack(byB, -1);
+    return [tf.mul(dy, slope), tf.stack(byA, -1), absolutes ? tf.mul(db, signOf(denominator)) : db];
   }) as [tf.Tensor, tf.Tensor, tf.Tensor];
 }

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../../datasets/dataset.js';
 import { isActivation } from '../../zoo/summary.js';
-import { PadeLayer } from '../activations/pau.js';
+import { PadeLayer } from '../activations/padeLayer.js';
 import { evaluateRational } from '../activations/rational.js';
 import type { ActivationRecord, Histogram } from './record.js';
 

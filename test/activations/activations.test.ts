@@ -6,7 +6,7 @@ import { functionByName } from '../../src/activations/functions.js';
 import { RATIONAL_FORMS } from '../../src/activations/rational.js';
 import {
   evaluateRational,
-  fitRational,
+  fitPade,
   OptionsError,
   type PadeLayer,
   pau,
@@ -38,6 +38,7 @@ const STATED: Record<string, Record<string, [number, number]>> = {
   tanh: { 'absolute-sum': [3.4e-6, 8.9e-7], 'sum-of-absolutes': [3.0e-6, 6.5e-7] },
   sigmoid: { 'absolute-sum': [4.5e-9, 1.1e-9], 'sum-of-absolutes': [4.5e-9, 1.1e-9] },
   swish: { 'absolute-sum': [1.1e-6, 2.9e-7], 'sum-of-absolutes': [1.1e-6, 2.9e-7] },
+  elu: { 'absolute-sum': [1.5e-4, 3.6e-5], 'sum-of-absolutes': [4.2e-4, 1.2e-4] },
   gelu: { 'absolute-sum': [8.9e-4, 3.0e-4], 'sum-of-absolutes': [3.2e-3, 8.3e-4] },
 };
 
@@ -128,7 +129,7 @@ test.serial('two layers of one pau() have coefficients of their own', t => {
 });
 
 const REFUSED: [object, RegExp][] = [
-  [{ ordr: [5, 4] }, /no option ordr, expected one of order, init, form, q/],
+  [{ ordr: [5, 4] }, /no option ordr, expected one of order, init, form, q, range, shared/],
   [{ order: [0, 4] }, /order/],
   [{ order: [5, 11] }, /order/],
   [{ q: 0 }, /q: .*got 0/],
@@ -148,20 +149,20 @@ test('pau names the coefficients that an order needs, and the functions that it 
   });
   t.throws(() => pau({ init: 'mish' }).layer('x'), {
     instanceOf: OptionsError,
-    message: /must be one of relu, lrelu, tanh, sigmoid, swish, gelu .*got 'mish'/,
+    message: /must be one of relu, lrelu, tanh, sigmoid, swish, elu, identity, gelu .*got 'mish'/,
   });
 });
 
 for (const form of RATIONAL_FORMS) {
   test(`a fit in form ${form} finds a function that is rational itself`, t => {
     const truth: Rational = { numerator: [0.2, 1, 0.5, 0.3], denominator: [0, 0.8], form, q: 1 };
-    const fit = fitRational(x => evaluateRational(truth, x), { order: [3, 2], form, q: 1 });
+    const fit = fitPade(x => evaluateRational(truth, x), { order: [3, 2], form, q: 1 });
     t.true(fit.maximumError < 1e-6, String(fit.maximumError));
   });
 }
 
 test('a fit states the error that it has', t => {
-  const fit = fitRational(Math.tanh, { order: [3, 2], form: 'absolute-sum', q: 1 });
+  const fit = fitPade(Math.tanh, { order: [3, 2], form: 'absolute-sum', q: 1 });
   const { largest, rms } = errorsOf(fit, Math.tanh);
   t.true(Math.abs(fit.maximumError / largest - 1) < 0.01);
   t.true(Math.abs(fit.rmsError / rms - 1) < 0.01);
@@ -169,13 +170,13 @@ test('a fit states the error that it has', t => {
 
 test('more coefficients never fit worse', t => {
   const error = (order: [number, number]) =>
-    fitRational(functionByName('lrelu'), { order, form: 'absolute-sum', q: 1 }).rmsError;
+    fitPade(functionByName('lrelu'), { order, form: 'absolute-sum', q: 1 }).rmsError;
   const [small, middle, large] = [error([3, 2]), error([5, 4]), error([7, 6])];
   t.true(small! > middle! && middle! > large!, `${small} ${middle} ${large}`);
 });
 
-test('fitRational refuses a function with a pole in the range', t => {
-  t.throws(() => fitRational(x => 1 / x, { order: [3, 2], form: 'absolute-sum', q: 1 }), {
+test('fitPade refuses a function with a pole in the range', t => {
+  t.throws(() => fitPade(x => 1 / x, { order: [3, 2], form: 'absolute-sum', q: 1 }), {
     instanceOf: OptionsError,
     message: /finite on \[-3, 3\]/,
   });

@@ -374,7 +374,25 @@ torchTest(
 );
 
 const REFUSED: [string, () => unknown, new (message: string) => Error, RegExp][] = [
-  ['a matrix of numerators', () => pade([1], [[1, 2]], [1]), ShapeError, /numerator must .*\[1, 2\]/],
+  [
+    'a matrix of numerators alone',
+    () => pade([1], [[1, 2]], [1]),
+    ShapeError,
+    /denominator must .*groups.*got \[1\]/,
+  ],
+  ['three axes of numerators', () => pade([1], [[[1, 2]]], [1]), ShapeError, /numerator must .*\[1, 1, 2\]/],
+  [
+    'more groups than channels',
+    () => pade([[1, 2]], [[1], [1], [1]], [[1], [1], [1]]),
+    ShapeError,
+    /as many groups, at most one a channel, got 3 and 3 for 2 channels/,
+  ],
+  [
+    'noise without an int32 key',
+    () => pade([1], [1], [1], { noise: { amplitude: 0.1, key: tf.tensor1d([1, 2]) } }),
+    ShapeError,
+    /key must be int32 \[2\], got float32 \[2\]/,
+  ],
   ['a scalar denominator', () => pade([1], [1, 2], 1), ShapeError, /denominator must .*\[\]/],
   ['no numerator', () => pade([1], [], [1]), ShapeError, /numerator must .*\[0\]/],
   ['degree 11 above', () => pade([1], new Array(12).fill(1), [1]), ShapeError, /\[1\.\.11\].*\[12\]/],
@@ -386,14 +404,14 @@ const REFUSED: [string, () => unknown, new (message: string) => Error, RegExp][]
     'an unknown form',
     () => pade([1], [1], [1], { form: 'safe' as RationalForm }),
     OptionsError,
-    /absolute-sum, sum-of-absolutes, unsafe, got safe/,
+    /absolute-sum, absolute-polynomial, sum-of-absolutes, unsafe, got safe/,
   ],
 ];
 
 for (const [what, call, instanceOf, message] of REFUSED) {
   test.serial(`pade refuses ${what} and says what it wants`, t => {
     const before = tf.memory().numTensors;
-    t.throws(call, { instanceOf, message });
+    t.throws(() => tf.tidy(() => void call()), { instanceOf, message });
     t.is(tf.memory().numTensors, before);
   });
 }

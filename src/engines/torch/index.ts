@@ -3,6 +3,7 @@ import { registerBackend, registerKernel } from '@tensorflow/tfjs-core';
 import { EngineError, loadAddon } from './addon.js';
 import { TorchBackend } from './backend.js';
 import { BACKEND_NAME, registerKernels } from './kernel.js';
+import { activationKernels } from './kernels/activations.js';
 import { batchNormKernels } from './kernels/batchNorm.js';
 import { blockKernels } from './kernels/blocks.js';
 import { complexKernels } from './kernels/complex.js';
@@ -14,7 +15,7 @@ import { javascriptKernels } from './kernels/javascript.js';
 import { linearKernels } from './kernels/linear.js';
 import { normalizationKernels } from './kernels/normalization.js';
 import { optimizerKernels } from './kernels/optimizers.js';
-import { padeKernels } from './kernels/pade.js';
+import { nextKeyKernel, padeKernels } from './kernels/pade.js';
 import { poolingKernels } from './kernels/pooling.js';
 import { reductionKernels } from './kernels/reductions.js';
 import { resizingKernels } from './kernels/resizing.js';
@@ -44,6 +45,7 @@ registerBackend(
 );
 
 for (const kernels of [
+  activationKernels,
   blockKernels,
   complexKernels,
   convolutionKernels,
@@ -62,7 +64,13 @@ for (const kernels of [
 ]) {
   registerKernels(kernels);
 }
-for (const config of [...batchNormKernels, ...creationKernels, ...javascriptKernels, ...optimizerKernels])
+for (const config of [
+  ...batchNormKernels,
+  ...creationKernels,
+  ...javascriptKernels,
+  ...optimizerKernels,
+  nextKeyKernel,
+])
   registerKernel(config);
 
 export { EngineError, TorchBackend };

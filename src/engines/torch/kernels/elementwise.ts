@@ -75,8 +75,7 @@ export const elementwiseKernels: Kernels = {
   LeakyRelu: ({ inputs: { x }, attributes: { alpha }, aten }) => aten('leaky_relu', real(aten, x!), alpha),
   Prelu: ({ inputs: { x, alpha }, aten }) =>
     aten('where.self', aten('ge.Scalar', x!, 0), x!, aten('mul.Tensor', x!, alpha!)),
-  EluGrad: ({ inputs: { dy, y }, aten }) =>
-    aten('where.self', aten('ge.Scalar', y!, 0), dy!, aten('mul.Tensor', dy!, aten('add.Scalar', y!, 1))),
+  EluGrad: ({ inputs: { dy, y }, aten }) => aten('elu_backward', dy!, 1, 1, 1, true, y!),
   Step: ({ inputs: { x }, attributes: { alpha }, aten }) => {
     // tfjs's gradient of ReLU is a step: in operators that libtorch has vectorised, forty times as fast as `where`.
     // The second operand is at most 0, and NaN where x is.

@@ -1,0 +1,23 @@
+/** The activations' kernels: libtorch's fused ones, and native/operators/activations.cpp. Gradients: src/ops of the same names. */
+import type { Kernels } from '../kernel.js';
+
+export const activationKernels: Kernels = {
+  ReluGrad: ({ inputs: { dy, x }, aten }) => aten('threshold_backward', dy!, x!, 0),
+  Relu6Grad: ({ inputs: { dy, x }, aten }) => aten('hardtanh_backward', dy!, x!, 0, 6),
+  LeakyReluGrad: ({ inputs: { dy, x }, attributes: { alpha }, aten }) =>
+    aten('leaky_relu_backward', dy!, x!, alpha, false),
+  Hinges: ({ inputs: { x, slope, weights, thresholds }, attributes: { sides }, aten }) =>
+    aten('padezoo::hinges', x!, slope!, weights!, thresholds!, sides),
+  HingesGrad: ({ inputs: { dy, x, slope, weights, thresholds }, attributes: { sides }, aten }) =>
+    aten.tuple('padezoo::hinges_backward', dy!, x!, slope!, weights!, thresholds!, sides),
+  RandomSlopes: ({ inputs: { of, x, key }, attributes: { lower, upper }, aten }) =>
+    aten('padezoo::random_slopes', of!, x!, key!, lower, upper),
+  Maxout: ({ inputs: { x }, attributes: { pieces }, aten }) => aten('padezoo::maxout', x!, pieces),
+  MaxoutGrad: ({ inputs: { dy, x }, attributes: { pieces }, aten }) =>
+    aten('padezoo::maxout_backward', dy!, x!, pieces),
+  Silu: ({ inputs: { x }, aten }) => aten('silu', x!),
+  SiluGrad: ({ inputs: { dy, x }, aten }) => aten('silu_backward', dy!, x!),
+  ExponentialUnit: ({ inputs: { x }, attributes: { alpha, rate }, aten }) => aten('elu', x!, alpha, 1, rate),
+  ExponentialUnitGrad: ({ inputs: { dy, x }, attributes: { alpha, rate }, aten }) =>
+    aten('elu_backward', dy!, alpha, 1, rate, false, x!),
+};
