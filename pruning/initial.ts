@@ -2,7 +2,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { OptionsError } from '../src/errors.js';
 import { provenanceOf } from '../src/training/provenance.js';
-import { weightsOf } from '../src/training/state.js';
+import { type Values, weightsOf } from '../src/training/state.js';
 import { drawnAgain } from './surgery.js';
 
 /**
@@ -11,7 +11,7 @@ import { drawnAgain } from './surgery.js';
  * @returns in the order of `model.getWeights()`
  * @throws OptionsError when an initialiser has no seed, or the network was pruned since
  */
-export function initialWeights(model: LayersModel): Float32Array[] {
+export function initialWeights(model: LayersModel): Values[] {
   if (provenanceOf(model).pruning?.length) {
     throw new OptionsError(
       `prune: restart 'initial': '${model.name}' was pruned already, its initial weights are not those of its seeds; prune the unpruned network with all steps at once`,

@@ -11,7 +11,7 @@ import { checkCanTrain, checkFits } from '../src/training/check.js';
 import type { EpochRecord } from '../src/training/epochRecord.js';
 import { type Metrics, type PruningRecord, provenanceOf, remember } from '../src/training/provenance.js';
 import { Recipe, type RecipeOptions } from '../src/training/recipe.js';
-import { setWeights, type TrainingState, weightsOf } from '../src/training/state.js';
+import { setWeights, type TrainingState, type Values, weightsOf } from '../src/training/state.js';
 import { type TrainEvent, train } from '../src/training/train.js';
 import { originOf, setOrigin } from '../zoo/architecture.js';
 import { summary } from '../zoo/summary.js';
@@ -232,7 +232,7 @@ async function openRun(model: LayersModel, plan: Plan, to: string): Promise<RunD
 
 /** What the unpruned network had at the point that weights go back to. */
 interface Snapshot {
-  readonly weights?: readonly Float32Array[];
+  readonly weights?: readonly Values[];
 }
 
 /** Trains the unpruned network if it never was, and keeps the weights that pruned ones go back to. */

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as layers from '@tensorflow/tfjs-layers';
 import { OptionsError } from '../src/errors.js';
+import type { Values } from '../src/training/state.js';
 import { isActivation } from '../zoo/summary.js';
 import type { CouplingGraph } from './graph.js';
 import { type Alive, copySurvivors, reinitialised, removeChannels } from './surgery.js';
@@ -60,7 +61,7 @@ export interface Cut {
 /** The unpruned network at the point that weights go back to. */
 export interface Origin extends Cut {
   /** In the order of `model.getWeights()`. */
-  readonly weights: readonly Float32Array[];
+  readonly weights: readonly Values[];
 }
 
 /**

@@ -83,6 +83,15 @@ for (const name of [
   'LeakyReLU',
   'ELU',
   'ThresholdedReLU',
+  'ReLU6',
+  'RandomReLU',
+  'ParametricReLU',
+  'ContinuousELU',
+  'Swish',
+  'AdaptivePiecewiseLinear',
+  'Mixture',
+  'Polynomial',
+  'SShapedReLU',
   'Dropout',
   'SpatialDropout2D',
   'AlphaDropout',
@@ -126,11 +135,23 @@ addRule('BatchNorm', call => {
 
 /** A set of coefficients for all channels, or one for each. */
 addRule('Pade', call => {
-  for (const weight of call.layer.weights) {
-    if (weight.shape.length < 2) continue;
-    call.axis(nameOf(weight), 0, 'follows', firstOf(call));
-  }
-  return firstOf(call);
+  const channels = firstOf(call);
+  const { shared = 'layer' } = call.config as { shared?: 'layer' | 'channel' | { groups: number } };
+  if (shared === 'layer') return channels;
+  if (typeof shared === 'object' && shared.groups !== channels.length)
+    return `shares coefficients among neighbouring channels, which move when channels go; build it with shared 'layer' or 'channel'`;
+  for (const weight of ['numerator', 'denominator']) call.axis(weight, 0, 'follows', channels);
+  call.reconfigure(() => ({ shared: 'channel' }), channels);
+  return channels;
+});
+
+/** Channel c is the largest of inputs k·c ... k·c + k - 1, which go with it. */
+addRule('Maxout', call => {
+  const channels = firstOf(call);
+  const pieces = call.config.pieces as number;
+  const nth = (piece: number) => channels.filter((_, i) => i % pieces === piece);
+  for (let piece = 1; piece < pieces; piece++) call.tie(nth(0), nth(piece));
+  return nth(0);
 });
 
 for (const name of ['Conv2D', 'PaddedConv2D']) {

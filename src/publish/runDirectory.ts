@@ -9,7 +9,7 @@ import { OptionsError, PadezooError } from '../errors.js';
 import { eventFile } from '../report/tensorboard.js';
 import type { EpochRecord } from '../training/epochRecord.js';
 import { decodeSafetensors, encodeSafetensors } from '../training/safetensors.js';
-import { decodeState, encodeState, type TrainingState } from '../training/state.js';
+import { decodeState, encodeState, type TrainingState, type Values } from '../training/state.js';
 import { load } from './load.js';
 import { MANIFEST_FILE } from './manifest.js';
 import { publish } from './publish.js';
@@ -123,12 +123,12 @@ export class RunDirectory {
   }
 
   /** Weights to go back to, in the order of `model.getWeights()`. */
-  async weights(name: string): Promise<Float32Array[] | undefined> {
+  async weights(name: string): Promise<Values[] | undefined> {
     const bytes = await read(join(this.path, `${name}.safetensors`));
     return bytes && [...decodeSafetensors(bytes).tensors.values()];
   }
 
-  async keepWeights(name: string, weights: readonly Float32Array[]): Promise<void> {
+  async keepWeights(name: string, weights: readonly Values[]): Promise<void> {
     const tensors = new Map(weights.map((values, i) => [`weights/${i}`, values]));
     await write(join(this.path, `${name}.safetensors`), encodeSafetensors(tensors));
   }

@@ -1,4 +1,4 @@
-/** Named float32 lists as one file in the safetensors format: a length, a JSON header, the numbers one after the other. */
+/** Named lists of float32 and int32 as one file in the safetensors format: a length, a JSON header, the numbers one after the other. */
 import { PadezooError } from '../errors.js';
 
 /** A file that is not what it should be. */
@@ -19,7 +19,7 @@ interface Entry {
 
 /** @param metadata text by name, as the format has it */
 export function encodeSafetensors(
-  tensors: ReadonlyMap<string, Float32Array>,
+  tensors: ReadonlyMap<string, Float32Array | Int32Array>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
   const header: Record<string, unknown> = { __metadata__: metadata };
@@ -45,9 +45,9 @@ export function encodeSafetensors(
   return bytes;
 }
 
-/** @throws SafetensorsError when the bytes are not a whole file of float32 lists */
+/** @throws SafetensorsError when the bytes are not a whole file of float32 and int32 lists */
 export function decodeSafetensors(bytes: Uint8Array): {
-  readonly tensors: Map<string, Float32Array>;
+  readonly tensors: Map<string, Float32Array | Int32Array>;
   readonly metadata: Readonly<Record<string, string>>;
 } {
   const fail = (problem: string, cause?: unknown): never => {
@@ -68,15 +68,16 @@ export function decodeSafetensors(bytes: Uint8Array): {
   const { __metadata__: metadata = {}, ...entries } = header as Record<string, Entry> & {
     __metadata__?: Record<string, string>;
   };
-  const tensors = new Map<string, Float32Array>();
+  const tensors = new Map<string, Float32Array | Int32Array>();
   let end = 0;
   for (const [name, { dtype, data_offsets: offsets }] of Object.entries(entries)) {
     const [from, to] = offsets;
-    if (dtype !== 'F32' || from !== end || (to - from) % 4 !== 0)
-      fail(`${name} is not a float32 list in its place`);
+    if (!(dtype === 'F32' || dtype === 'I32') || from !== end || (to - from) % 4 !== 0)
+      fail(`${name} is not a list of float32 or int32 in its place`);
     end = to;
     if (start + to > bytes.length) fail(`${name} ends behind the file`);
-    tensors.set(name, new Float32Array(new Uint8Array(bytes.subarray(start + from, start + to)).buffer));
+    const { buffer } = new Uint8Array(bytes.subarray(start + from, start + to));
+    tensors.set(name, dtype === 'I32' ? new Int32Array(buffer) : new Float32Array(buffer));
   }
   if (start + end !== bytes.length) fail(`${bytes.length - start - end} bytes are left over`);
   return { tensors, metadata };

@@ -5,22 +5,28 @@ import type { EpochRecord } from './epochRecord.js';
 import type { OptimizerState } from './optimizer.js';
 import { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 
+/** Of a weight: float32, or int32 where a layer counts. */
+export type Values = Float32Array | Int32Array;
+
 export interface TrainingState {
   /** Epochs that are done. */
   readonly epoch: number;
   readonly epochs: readonly EpochRecord[];
   /** In the order of `model.getWeights()`. */
-  readonly weights: readonly Float32Array[];
+  readonly weights: readonly Values[];
   readonly optimizer: OptimizerState;
 }
 
 /** Copies of all weights, in the order of `model.getWeights()`. */
-export function weightsOf(model: LayersModel): Float32Array[] {
-  return model.getWeights().map(weight => Float32Array.from(weight.dataSync()));
+export function weightsOf(model: LayersModel): Values[] {
+  return model.getWeights().map(weight => {
+    const values = weight.dataSync();
+    return weight.dtype === 'int32' ? Int32Array.from(values) : Float32Array.from(values);
+  });
 }
 
 /** @param weights in the order of `model.getWeights()` */
-export function setWeights(model: LayersModel, weights: readonly Float32Array[]): void {
+export function setWeights(model: LayersModel, weights: readonly Values[]): void {
   tf.tidy(() =>
     model.setWeights(weights.map((values, i) => tf.tensor(values, model.weights[i]!.shape as number[]))),
   );
@@ -28,7 +34,7 @@ export function setWeights(model: LayersModel, weights: readonly Float32Array[])
 
 /** A state as the bytes of a safetensors file. */
 export function encodeState({ epoch, epochs, weights, optimizer }: TrainingState): Uint8Array<ArrayBuffer> {
-  const tensors = new Map(weights.map((values, i) => [`weights/${i}`, values]));
+  const tensors = new Map<string, Values>(weights.map((values, i) => [`weights/${i}`, values]));
   optimizer.moments.forEach((set, i) => {
     for (const [j, values] of set.entries()) tensors.set(`moments/${i}/${j}`, values);
   });
@@ -44,7 +50,7 @@ export function decodeState(bytes: Uint8Array): TrainingState {
     epochs: EpochRecord[];
     step: number;
   };
-  const weights: Float32Array[] = [];
+  const weights: Values[] = [];
   const moments: Float32Array[][] = [];
   for (const [name, values] of tensors) {
     const [kind, first = 0, second = 0] = name
@@ -53,7 +59,7 @@ export function decodeState(bytes: Uint8Array): TrainingState {
     if (kind === 'weights') weights[first] = values;
     else {
       moments[first] ??= [];
-      moments[first][second] = values;
+      moments[first][second] = values as Float32Array;
     }
   }
   return { epoch, epochs, weights, optimizer: { step, moments } };

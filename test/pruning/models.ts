@@ -41,6 +41,15 @@ export function shuffled(
           values.map(v => 1.1 + v / 2),
           shape,
         );
+      // Every channel's own function, near what it was.
+      if (/numerator/.test(name))
+        return tf.mul(
+          weight.read(),
+          tf.tensor(
+            values.map(v => 1 + v / 4),
+            shape,
+          ),
+        );
       if (/gamma/.test(name))
         return tf.tensor(
           values.map(v => 2 + v),

@@ -192,8 +192,16 @@ for (const [name, options] of [
   ['resnet18', small],
   ['resnet50', small],
   ['denseNet121', small],
+  ['mobileNetV2', { width: 0.25, activation: 'maxout' }],
+  ['resnet18', { width: 0.25, activation: 'maxout' }],
+  ['vgg8', { width: 0.25, activation: { name: 'pau', shared: 'channel' } }],
+  ['denseNet121', { width: 0.25, activation: { name: 'pau', shared: 'channel' } }],
+  ['lenet', { activation: { name: 'pau', shared: 'channel', noise: 0.1 } }],
+  ['vgg8', { width: 0.25, activation: 'srelu' }],
 ] as const) {
-  test.serial(`${name} with PAU: pruned equals masked`, t => {
+  const activation =
+    typeof options.activation === 'string' ? options.activation : JSON.stringify(options.activation);
+  test.serial(`${name} with ${activation}: pruned equals masked`, t => {
     const make = () => settled(build(name, options));
     const graph = couplingGraph(make());
     const off = difference(make, graph, someAlive(graph, 0.4, 1));
@@ -203,5 +211,5 @@ for (const [name, options] of [
 
 /** Random statistics and affine weights; convolutions stay as they were drawn, so that a deep network's output is finite. */
 function settled(model: layers.LayersModel): layers.LayersModel {
-  return shuffled(model, 1, weight => /gamma|beta|mean|variance/.test(weight));
+  return shuffled(model, 1, weight => /gamma|beta|mean|variance|numerator/.test(weight));
 }
