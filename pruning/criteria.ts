@@ -93,8 +93,6 @@ function filters(
   });
 }
 
-const TERMS = { sum: (w: number) => w, l1: Math.abs, l2: (w: number) => w * w };
-
 /**
  * A score per filter.
  *
@@ -105,7 +103,7 @@ export function filterScores(
   kernel: Float32Array,
   count: number,
   layer: string,
-  criterion: keyof typeof TERMS | ((filter: Filter) => number),
+  criterion: 'sum' | 'l1' | 'l2' | ((filter: Filter) => number),
 ): Float64Array {
   if (typeof criterion === 'function') {
     return Float64Array.from({ length: count }, (_, index) => {
@@ -116,9 +114,13 @@ export function filterScores(
       return criterion({ layer, index, weights });
     });
   }
-  const term = TERMS[criterion];
   const scores = new Float64Array(count);
-  for (let i = 0; i < kernel.length; i++) scores[i % count]! += term(kernel[i]!);
+  // A loop for each criterion: ResNet101 has 42 million weights, and a call for each takes a second.
+  for (let row = 0; row < kernel.length; row += count) {
+    if (criterion === 'sum') for (let i = 0; i < count; i++) scores[i]! += kernel[row + i]!;
+    else if (criterion === 'l1') for (let i = 0; i < count; i++) scores[i]! += Math.abs(kernel[row + i]!);
+    else for (let i = 0; i < count; i++) scores[i]! += kernel[row + i]! ** 2;
+  }
   return criterion === 'l2' ? scores.map(Math.sqrt) : scores;
 }
 

@@ -196,7 +196,7 @@ for (const [name, options] of [
   ['resnet18', { width: 0.25, activation: 'maxout' }],
   ['vgg8', { width: 0.25, activation: { name: 'pau', shared: 'channel' } }],
   ['denseNet121', { width: 0.25, activation: { name: 'pau', shared: 'channel' } }],
-  ['lenet', { activation: { name: 'pau', shared: 'channel', noise: 0.1 } }],
+  ['lenet', { activation: 'rpau' }],
   ['vgg8', { width: 0.25, activation: 'srelu' }],
 ] as const) {
   const activation =
