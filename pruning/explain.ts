@@ -12,6 +12,8 @@ export interface Explained {
 }
 
 export interface Explanation {
+  /** Convolutions that lose channels and layers that read them, from input to output. */
+  readonly layers: readonly string[];
   readonly groups: readonly Explained[];
   /** Convolutions that keep all their filters. */
   readonly fixed: readonly { readonly convolutions: readonly string[]; readonly why: string }[];
@@ -25,8 +27,12 @@ const WHY = {
   unsupported: (layer: string) => `they reach '${layer}', which pruning does not know`,
 };
 
-export function explain({ groups, fixed }: CouplingGraph): Explanation {
+export function explain({ groups, fixed, layers }: CouplingGraph): Explanation {
+  const shown = new Set(
+    groups.flatMap(group => [...group.members.map(({ layer }) => layer), ...group.consumers]),
+  );
   return {
+    layers: layers.map(({ layer }) => layer).filter(layer => shown.has(layer)),
     groups: groups.map(({ width, members, followers, consumers }) => ({
       width,
       convolutions: members.map(({ layer }) => layer),
