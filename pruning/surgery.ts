@@ -1,46 +1,59 @@
-/** Removes filters for good: a new, smaller network with real widths in its config, and the surviving weights in it. */
+/** Removes channels for good: a new, smaller network with real widths in its config, and the surviving weights in it. */
 import * as tf from '@tensorflow/tfjs-core';
-import * as layers from '@tensorflow/tfjs-layers';
-import type { WidthGroup } from './graph.js';
+import type * as layers from '@tensorflow/tfjs-layers';
+import { OptionsError } from '../src/errors.js';
+import { RandomStream } from '../src/random.js';
+import type { CouplingGraph, LayerChannels } from './graph.js';
 
-/** A group and the channels of it that stay, as rising indices into its present width. */
-export interface Cut {
-  readonly group: WidthGroup;
-  readonly kept: readonly number[];
+/** Per channel of the graph: 1 stays, 0 goes. */
+export type Alive = Uint8Array;
+
+/** All channels stay but those that are not in `kept`: per group of the graph, rising indices into its width. */
+export function aliveChannels(graph: CouplingGraph, kept: readonly (readonly number[])[]): Alive {
+  const alive = new Uint8Array(graph.channels);
+  graph.groups.forEach(({ first }, i) => {
+    for (const index of kept[i]!) alive[first + index] = 1;
+  });
+  return alive;
 }
 
-/** tfjs's JSON of one layer, as far as surgery changes it; its keys are Keras's. */
-interface LayerConfig {
-  readonly config: {
-    name: string;
-    filters?: number;
-    kernel_initializer?: InitializerConfig;
-    bias_initializer?: InitializerConfig;
-  };
+/** Indices of an axis that stay, rising. */
+export function survivors(channels: Int32Array, alive: Alive): number[] {
+  const left: number[] = [];
+  channels.forEach((channel, index) => {
+    if (channel < 0 || alive[channel]) left.push(index);
+  });
+  return left;
 }
-interface InitializerConfig {
-  class_name: string;
-  config: { fan_in?: number; seed?: number | null };
+
+/** tfjs's config of a network, as far as surgery changes it. */
+interface ModelConfig {
+  name: string;
+  layers: { config: LayerConfig }[];
+}
+interface LayerConfig extends Record<string, unknown> {
+  name: string;
+}
+interface Initializer {
+  className: string;
+  config: { fanIn?: number; fanOut?: number; seed?: number | null; stream?: string };
 }
 
 /**
  * A smaller network with the weights that survive; what the removed channels added to their consumers is gone.
  *
  * @param model borrowed; its config is copied
+ * @param weights to take instead of the model's own, in the order of `model.getWeights()`; borrowed
  * @returns a LayersModel that the caller disposes
  */
-export async function removeFilters(
+export function removeChannels(
   model: layers.LayersModel,
-  cuts: readonly Cut[],
-): Promise<layers.LayersModel> {
-  const smaller = await rebuilt(model, cuts);
-  for (const layer of smaller.layers) {
-    const source = model.getLayer(layer.name);
-    if (source.weights.length === 0) continue;
-    tf.tidy(() =>
-      layer.setWeights(source.getWeights().map((weight, i) => survivors(layer.name, weight, i, cuts))),
-    );
-  }
+  graph: CouplingGraph,
+  alive: Alive,
+  weights?: readonly tf.Tensor[],
+): layers.LayersModel {
+  const smaller = built(model, smallerConfig(model, graph, alive), 'zeros');
+  copySurvivors(model, smaller, { graph, alive, ...(weights && { weights }) });
   return smaller;
 }
 
@@ -48,72 +61,127 @@ export async function removeFilters(
  * A smaller network with new weights: drawn anew from the layers' own initialisers with `seed`, as for a network of
  * that width; activations start from their initial coefficients.
  */
-export async function reinitialised(
+export function reinitialised(
   model: layers.LayersModel,
-  cuts: readonly Cut[],
+  graph: CouplingGraph,
+  alive: Alive,
   seed: number,
-): Promise<layers.LayersModel> {
-  return rebuilt(model, cuts, seed);
+): layers.LayersModel {
+  const config = smallerConfig(model, graph, alive);
+  for (const layer of config.layers) {
+    for (const [weight, initializer] of initializersOf(layer.config)) {
+      if (initializer.config.seed === undefined) continue;
+      const { name } = layer.config;
+      if (initializer.config.stream === undefined) {
+        // Of one seed tfjs's own initialisers draw the same numbers for every layer.
+        initializer.config.seed = new RandomStream(seed, name, weight).below(2 ** 31);
+      } else {
+        // tfjs's JSON does not keep the case of a text, so a network that was loaded has lost its stream.
+        Object.assign(initializer.config, { seed, stream: `${name}/${weight}` });
+      }
+    }
+  }
+  return built(model, config, 'initialisers');
 }
 
-async function rebuilt(
+/**
+ * The same network as it was before any training.
+ *
+ * @throws OptionsError when an initialiser draws without a seed
+ */
+export function drawnAgain(model: layers.LayersModel): layers.LayersModel {
+  const config = structuredClone(model.getConfig()) as unknown as ModelConfig;
+  for (const layer of config.layers) {
+    const { name } = layer.config;
+    for (const [weight, initializer] of initializersOf(layer.config)) {
+      if (initializer.config.seed === null) {
+        throw new OptionsError(
+          `prune: restart 'initial': the ${weight} of '${name}' was drawn without a seed, so it cannot be drawn again; give the untrained network, or seeds to its initialisers`,
+        );
+      }
+      if (initializer.config.stream !== undefined) initializer.config.stream = `${name}/${weight}`;
+    }
+  }
+  return built(model, config, 'initialisers');
+}
+
+/**
+ * Sets the weights of the smaller network to the survivors of the larger one's.
+ *
+ * @param which layers are copied; all by default
+ */
+export function copySurvivors(
   model: layers.LayersModel,
-  cuts: readonly Cut[],
-  seed?: number,
-): Promise<layers.LayersModel> {
-  const topology = JSON.parse(model.toJSON() as string) as { config: { layers: LayerConfig[] } };
-  const byName = new Map(topology.config.layers.map(({ config }) => [config.name, config]));
-  for (const { group, kept } of cuts) {
-    for (const producer of group.producers) byName.get(producer)!.filters = kept.length;
-    for (const { layer, positions } of group.consumers) {
-      const [inputs = 0, ...rest] = fanInOf(model.getLayer(layer), kept.length * positions);
-      const fanIn = rest.reduce((product, size) => product * size, inputs);
-      for (const initializer of initializersOf(byName.get(layer)!)) {
-        if (initializer.config.fan_in !== undefined) initializer.config.fan_in = fanIn;
+  smaller: layers.LayersModel,
+  {
+    graph,
+    alive,
+    weights,
+    which = () => true,
+  }: {
+    graph: CouplingGraph;
+    alive: Alive;
+    weights?: readonly tf.Tensor[];
+    which?: (layer: layers.layers.Layer) => boolean;
+  },
+): void {
+  const changing = new Map(graph.layers.map(entry => [entry.layer, entry]));
+  const indexOf = new Map(model.weights.map((weight, i) => [weight, i]));
+  for (const source of model.layers.filter(which)) {
+    if (source.weights.length === 0) continue;
+    tf.tidy(() => {
+      const values = source.weights.map((variable, i) => {
+        const weight = weights?.[indexOf.get(variable)!] ?? variable.read();
+        return left(weight, i, changing.get(source.name), alive);
+      });
+      smaller.getLayer(source.name).setWeights(values);
+    });
+  }
+}
+
+function left(weight: tf.Tensor, index: number, layer: LayerChannels | undefined, alive: Alive): tf.Tensor {
+  let rest = weight;
+  for (const { axis, channels } of layer?.axes.filter(entry => entry.weight === index) ?? []) {
+    const indices = survivors(channels, alive);
+    if (indices.length < channels.length) rest = tf.gather(rest, tf.tensor1d(indices, 'int32'), axis);
+  }
+  return rest;
+}
+
+function smallerConfig(model: layers.LayersModel, graph: CouplingGraph, alive: Alive): ModelConfig {
+  const config = structuredClone(model.getConfig()) as unknown as ModelConfig;
+  const byName = new Map(config.layers.map(layer => [layer.config.name, layer.config]));
+  for (const { layer, axes, configs } of graph.layers) {
+    const own = byName.get(layer)!;
+    for (const { channels, change } of configs) Object.assign(own, change(survivors(channels, alive)));
+    for (const { role, channels } of axes) {
+      if (role === 'follows') continue;
+      const fan = role === 'reads' ? 'fanIn' : 'fanOut';
+      const now = survivors(channels, alive).length;
+      for (const [, initializer] of initializersOf(own)) {
+        const before = initializer.config[fan];
+        if (before !== undefined) initializer.config[fan] = (before / channels.length) * now;
       }
     }
   }
-  if (seed !== undefined) {
-    for (const config of byName.values()) {
-      for (const initializer of initializersOf(config)) {
-        if ('seed' in initializer.config) initializer.config.seed = seed;
-      }
-    }
-  }
-  return layers.models.modelFromJSON({ modelTopology: topology as never });
+  return config;
 }
 
-function initializersOf(layer: LayerConfig['config']): InitializerConfig[] {
-  return [layer.kernel_initializer, layer.bias_initializer].filter(
-    (initializer): initializer is InitializerConfig => initializer?.config != null,
-  );
+/** Of each weight of a layer that says how it starts: `'kernel'` (a depthwise one too), `'bias'`, ... */
+function initializersOf(config: LayerConfig): [weight: string, Initializer][] {
+  return Object.entries(config).flatMap(([key, value]) => {
+    const [, weight] = /^(.+)Initializer$/.exec(key) ?? [];
+    if (!weight || !(value as Initializer | null)?.config) return [];
+    return [[weight === 'depthwise' ? 'kernel' : weight, value as Initializer]];
+  });
 }
 
-/** Sizes whose product is a layer's inputs per output, with `inputs` in place of its present input channels. */
-function fanInOf(layer: layers.layers.Layer, inputs: number): number[] {
-  const kernel = layer.weights[0]!.shape as number[];
-  return [inputs, ...kernel.slice(0, -2)];
-}
-
-/** The part of a layer's `index`-th weight that survives; a tensor of the running tidy. */
-function survivors(layer: string, weight: tf.Tensor, index: number, cuts: readonly Cut[]): tf.Tensor {
-  let left = weight;
-  for (const { group, kept } of cuts) {
-    const carries = group.producers.includes(layer) || group.followers.includes(layer);
-    // Kernels hold their filters on the last axis, biases and batch normalisation on their only one.
-    if (carries) left = gathered(left, kept, left.rank - 1);
-    const consumer = group.consumers.find(reader => reader.layer === layer);
-    if (consumer && index === 0) {
-      const { axis, positions } = consumer;
-      const inputs = Array.from({ length: positions }, (_, p) =>
-        kept.map(channel => p * group.width + channel),
-      ).flat();
-      left = gathered(left, inputs, axis);
-    }
-  }
-  return left;
-}
-
-function gathered(tensor: tf.Tensor, indices: readonly number[], axis: number): tf.Tensor {
-  return tf.gather(tensor, tf.tensor1d([...indices], 'int32'), axis);
+/** Builds a network of the same class; `'zeros'` saves the drawing of weights that are set at once. */
+function built(
+  like: layers.LayersModel,
+  config: ModelConfig,
+  start: 'initialisers' | 'zeros',
+): layers.LayersModel {
+  const modelClass = like.constructor as typeof layers.LayersModel;
+  return modelClass.fromConfig(modelClass as never, config as never, {}, start === 'zeros');
 }

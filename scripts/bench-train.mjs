@@ -2,7 +2,7 @@
 /**
  * A training step's time (forward, backward, Adam) beside PyTorch's on the same machine: medians, and their ratio.
  *
- *   npm run bench:train -- [network ...] [--rounds N] [--batch N] [--threads N] [--json]
+ *   npm run bench:train -- [network ...] [--help]
  *
  * PyTorch is the Python's that PADEZOO_PYTHON names, else of `python3`. Sides take turns, one step each, so that whatever
  * else the machine does meets them alike; while one calculates, the other waits.
@@ -17,31 +17,62 @@ import { engine, softmaxCrossEntropy, tf, zoo } from '../dist/src/index.js';
 import { Optimizer } from '../dist/src/training/optimizer.js';
 import { Recipe } from '../dist/src/training/recipe.js';
 
-const WARMUP_STEPS = 10; // allocators, thread pools and just-in-time compilers settle within these
+/** Batch sizes, unless --batch says otherwise: the paper's for its MNIST networks, what a CPU takes for the others. */
+const BATCHES = { lenet: 256, vggMnist: 256, vgg8: 64, mobileNetV2: 64, resnet101: 16 };
+const PRECISIONS = ['fp32', 'bf16'];
+const PEERS = ['pytorch-relu', 'pytorch-pau', 'pytorch-compile-pau'];
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '60' },
-    batch: { type: 'string', default: '256' },
+    rounds: { type: 'string', default: '20' },
+    warmup: { type: 'string', default: '5' },
+    batch: { type: 'string' },
     threads: { type: 'string', default: String(availableParallelism()) },
+    precision: { type: 'string', default: 'fp32' },
+    peers: { type: 'string', default: 'pytorch-relu,pytorch-pau' },
     json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 });
+if (options.help) {
+  process.stdout.write(
+    `npm run bench:train -- [network ...] [options]
+
+A training step's time beside PyTorch's on the same machine: medians, and their ratio.
+
+Networks: ${Object.keys(BATCHES).join(', ')} (default lenet)
+
+  --precision LIST   of ${PRECISIONS.join(', ')} (default fp32)
+  --peers LIST       of ${PEERS.join(', ')} (default the first two; the last compiles for minutes)
+  --batch N          images a step (default ${Object.values(BATCHES).join(', ')})
+  --rounds N         timed steps of each side (default 20), after --warmup N (default 5)
+  --threads N        (default all cores)
+  --json
+
+Environment: PADEZOO_PYTHON, a Python that has torch (default python3)
+`,
+  );
+  process.exit();
+}
 const networks = positionals.length ? positionals : ['lenet'];
-const [rounds, batch, threads] = [options.rounds, options.batch, options.threads].map(Number);
-for (const [name, value] of Object.entries({ rounds, batch, threads })) {
+const whole = name => {
+  const value = Number(options[name]);
   if (!(Number.isInteger(value) && value > 0))
     fail(`--${name} must be a whole number from 1, got ${options[name]}`);
-}
-const unknown = networks.filter(name => !zoo.list().some(each => each.name === name));
-if (unknown.length)
-  fail(
-    `there is no ${unknown.join(', ')}; known: ${zoo
-      .list()
-      .map(({ name }) => name)
-      .join(', ')}`,
-  );
+  return value;
+};
+const [rounds, warmup, threads] = ['rounds', 'warmup', 'threads'].map(whole);
+const listOf = (name, known) => {
+  const list = options[name].split(',');
+  for (const item of list)
+    if (!known.includes(item)) fail(`--${name} takes ${known.join(', ')}, got '${item}'`);
+  return list;
+};
+const precisions = listOf('precision', PRECISIONS);
+const peerNames = listOf('peers', PEERS);
+const unknown = networks.filter(name => !Object.hasOwn(BATCHES, name));
+if (unknown.length) fail(`there is no ${unknown.join(', ')}; known: ${Object.keys(BATCHES).join(', ')}`);
 
 function fail(message) {
   process.stderr.write(`bench-train: ${message}\n`);
@@ -78,14 +109,16 @@ async function startPeer() {
     version: torch,
     time: async request => {
       child.stdin.write(`${JSON.stringify(request)}\n`);
-      return (await answer()).ms;
+      const { ms, error } = await answer();
+      if (error) fail(`${request.peer} of ${request.name}: ${error}`);
+      return ms;
     },
     stop: () => child.stdin.end(),
   };
 }
 
 /** Our step, in the parts that `train` is made of. */
-function stepper(name, activation) {
+function stepper(name, activation, batch) {
   const model = zoo.create(name, { activation });
   const optimizer = new Optimizer(model, Recipe.parse({ optimizer: 'adam' }));
   const shape = [batch, ...model.inputs[0].shape.slice(1)];
@@ -111,12 +144,20 @@ function stepper(name, activation) {
       const [loss] = update.run([images, labels, tf.scalar(0.002)]);
       return loss.dataSync()[0]; // waits for the result, as .item() does
     });
-  for (let i = 0; i < WARMUP_STEPS; i++) step();
-  return () => {
+  for (let i = 0; i < warmup; i++) step();
+  const time = () => {
     const began = performance.now();
     step();
     return performance.now() - began;
   };
+  const dispose = () => {
+    update.dispose();
+    optimizer.dispose();
+    model.dispose();
+    tf.dispose([images, labels]);
+    engine.releaseMemory();
+  };
+  return { time, dispose };
 }
 
 await engine.use('torch', { threads });
@@ -128,39 +169,45 @@ const describe = [
 if (!options.json) console.log(`${describe.join('\n')}\n`);
 
 const results = [];
-for (const name of networks) {
-  const ours = { pau: stepper(name, 'pau'), relu: stepper(name, 'relu') };
-  const theirs = activation => extra => peer.time({ name, activation, batch, ...extra });
-  const peers = { 'pytorch-relu': theirs('relu'), 'pytorch-pau': theirs('pau') };
-  for (const time of Object.values(peers)) await time({ warmup: WARMUP_STEPS });
-
-  const times = { ours: [], 'ours-relu': [], 'pytorch-relu': [], 'pytorch-pau': [] };
-  for (let round = 0; round < rounds; round++) {
-    times.ours.push(ours.pau());
-    times['pytorch-relu'].push(await peers['pytorch-relu']());
-    times['ours-relu'].push(ours.relu());
-    times['pytorch-pau'].push(await peers['pytorch-pau']());
-  }
-  const ms = Object.fromEntries(Object.entries(times).map(([side, list]) => [side, median(list)]));
-  const figure = side => Number(ms[side].toFixed(3));
-  results.push({
-    name,
-    batch,
-    precision: 'float32',
-    ms: figure('ours'),
-    msRelu: figure('ours-relu'),
-    peers: { 'pytorch-relu': figure('pytorch-relu'), 'pytorch-pau': figure('pytorch-pau') },
-  });
-  if (options.json) continue;
-  console.log(`${name}, batch ${batch}, float32, median of ${rounds} steps each`);
-  const row = (label, side) =>
-    console.log(
-      `  ${label.padEnd(24)} ${ms[side].toFixed(2).padStart(8)} ms   ${(ms.ours / ms[side]).toFixed(2)} x`,
-    );
-  row('padezoo, PAU', 'ours');
-  row('padezoo, ReLU', 'ours-relu');
-  row('PyTorch, ReLU', 'pytorch-relu');
-  row('PyTorch, PAU by Horner', 'pytorch-pau');
+for (const precision of precisions) {
+  await engine.use('torch', { threads, precision });
+  for (const name of networks) results.push(await compare(name, precision));
 }
 peer.stop();
 if (options.json) console.log(JSON.stringify({ machine: describe[0], versions: describe[1], results }));
+
+/** Sides take turns, one step each. */
+async function compare(name, precision) {
+  const batch = options.batch ? whole('batch') : BATCHES[name];
+  const [pau, relu] = ['pau', 'relu'].map(activation => stepper(name, activation, batch));
+  const sides = { ours: pau.time, 'ours-relu': relu.time };
+  for (const [i, peerName] of peerNames.entries()) {
+    const request = { name, peer: peerName, batch, precision };
+    await peer.time({ ...request, warmup, forget: i === 0 });
+    sides[peerName] = () => peer.time(request);
+  }
+  const times = Object.fromEntries(Object.keys(sides).map(side => [side, []]));
+  for (let round = 0; round < rounds; round++)
+    for (const [side, time] of Object.entries(sides)) times[side].push(await time());
+  for (const { dispose } of [pau, relu]) dispose();
+
+  const ms = Object.fromEntries(
+    Object.entries(times).map(([side, list]) => [side, Number(median(list).toFixed(3))]),
+  );
+  if (!options.json) {
+    console.log(`${name}, batch ${batch}, ${precision}, median of ${rounds} steps each`);
+    const labels = {
+      ours: 'padezoo, PAU',
+      'ours-relu': 'padezoo, ReLU',
+      'pytorch-relu': 'PyTorch, ReLU',
+      'pytorch-pau': 'PyTorch, PAU by Horner',
+      'pytorch-compile-pau': 'the same, torch.compile',
+    };
+    for (const [side, value] of Object.entries(ms)) {
+      const ratio = `${(ms.ours / value).toFixed(2)} x`;
+      console.log(`  ${labels[side].padEnd(24)} ${value.toFixed(2).padStart(9)} ms   ${ratio}`);
+    }
+  }
+  const { ours, 'ours-relu': msRelu, ...peers } = ms;
+  return { name, batch, precision, ms: ours, msRelu, peers };
+}

@@ -2,7 +2,9 @@
 export * as tf from '@tensorflow/tfjs-core';
 export * from '../datasets/errors.js';
 export { type Dataset, datasets } from '../datasets/index.js';
-export { UnsupportedLayerError } from '../pruning/graph.js';
+export { type Explanation, explain } from '../pruning/explain.js';
+export { type CouplingGraph, couplingGraph, UnsupportedLayerError } from '../pruning/graph.js';
+export type { PlannedStep } from '../pruning/plan.js';
 export {
   type PruneEvent,
   type PruneOptions,
@@ -10,6 +12,7 @@ export {
   type PruneStep,
   prune,
 } from '../pruning/prune.js';
+export { addRule, type Rule } from '../pruning/rules.js';
 export {
   type ArchitectureDescription,
   type ArchitectureOptions,
@@ -59,6 +62,7 @@ export { load } from './publish/load.js';
 export type { Manifest } from './publish/manifest.js';
 export { type PublishOptions, publish } from './publish/publish.js';
 export { type Verification, verifyBundle as verify } from './publish/readBundle.js';
+export { RunInUseError } from './publish/runDirectory.js';
 export type { WrittenBundle } from './publish/writeBundle.js';
 export { observeActivations } from './report/observe.js';
 export type { ActivationRecord, RunRecord, StepRecord } from './report/record.js';

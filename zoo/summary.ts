@@ -40,8 +40,14 @@ export function isActivation(layer: Layer): boolean {
   return layer instanceof ActivationLayer || ACTIVATION_TYPES.has(layer.getClassName());
 }
 
-export function summary(model: layers.LayersModel): ModelSummary {
-  const rows = model.layers.map(layer => summarise(layer));
+type ShapeOf = (weight: layers.LayerVariable) => readonly number[];
+
+/** @param shapeOf what each weight's shape is or would be: pruning counts before it cuts */
+export function summary(
+  model: layers.LayersModel,
+  shapeOf: ShapeOf = weight => weight.shape as number[],
+): ModelSummary {
+  const rows = model.layers.map(layer => summarise(layer, shapeOf));
   const total = (of: (row: LayerSummary) => number) => rows.reduce((sum, row) => sum + of(row), 0);
   const activations = new Set(model.layers.filter(isActivation).map(layer => layer.name));
   return {
@@ -53,10 +59,10 @@ export function summary(model: layers.LayersModel): ModelSummary {
   };
 }
 
-function summarise(layer: Layer): LayerSummary {
+function summarise(layer: Layer, shapeOf: ShapeOf): LayerSummary {
   const outputShape = ((layer.outputShape as layers.Shape) ?? []).slice(1).map(size => size ?? 0);
   const parameters = layer.trainableWeights.reduce(
-    (sum, weight) => sum + util.sizeFromShape(weight.shape as number[]),
+    (sum, weight) => sum + util.sizeFromShape([...shapeOf(weight)]),
     0,
   );
   return {
@@ -64,15 +70,14 @@ function summarise(layer: Layer): LayerSummary {
     type: layer.getClassName(),
     outputShape,
     parameters,
-    macs: macsOf(layer, outputShape),
+    macs: macsOf(layer, outputShape, shapeOf),
     activationBytes: VIEWS.has(layer.getClassName()) ? 0 : 4 * util.sizeFromShape(outputShape),
   };
 }
 
-/** Every element of a kernel is used once at every output position. */
-function macsOf(layer: Layer, outputShape: readonly number[]): number {
-  const kernel = layer.weights.find(weight => /kernel$/.test(weight.originalName));
-  if (!kernel) return 0;
+/** Every element of a kernel is used once at every output position; a separable convolution has two. */
+function macsOf(layer: Layer, outputShape: readonly number[], shapeOf: ShapeOf): number {
+  const kernels = layer.weights.filter(weight => /kernel$/.test(weight.originalName));
   const positions = outputShape.slice(0, -1).reduce((product, size) => product * size, 1);
-  return util.sizeFromShape(kernel.shape as number[]) * positions;
+  return kernels.reduce((sum, kernel) => sum + util.sizeFromShape([...shapeOf(kernel)]) * positions, 0);
 }

@@ -1,9 +1,10 @@
 /** Progress on standard error: a bar on a terminal, a line per epoch elsewhere. */
 import { SingleBar } from 'cli-progress';
+import type { PlannedStep } from '../../pruning/plan.js';
 import type { PruneEvent, PruneResult } from '../../pruning/prune.js';
 import type { Task } from '../task.js';
 import type { TrainEvent, TrainResult } from '../training/train.js';
-import { count, note, percentage } from './output.js';
+import { count, note, percentage, table } from './output.js';
 
 /** Shows the events of one training. */
 class TrainProgress {
@@ -19,7 +20,7 @@ class TrainProgress {
   show(event: TrainEvent): void {
     if (event.type === 'start') this.#start(event);
     else if (event.type === 'step') this.#step(event);
-    else this.#epoch(event);
+    else if (event.type === 'epoch') this.#epoch(event);
   }
 
   #start({ epochs, stepsPerEpoch }: Extract<TrainEvent, { type: 'start' }>): void {
@@ -79,9 +80,8 @@ export async function followPruning(task: Task<PruneEvent, PruneResult>): Promis
   try {
     for await (const event of task) {
       if (event.type === 'cut') {
-        note(
-          `prune ${event.percent} %: ${count(event.parameters)} parameters, ${count(event.macs)} MACs are left`,
-        );
+        const what = event.ablation ? `${event.ablation}, ${event.percent} %` : `prune ${event.percent} %`;
+        note(`${what}: ${count(event.parameters)} parameters, ${count(event.macs)} MACs are left`);
       } else if (event.type === 'train') {
         if (event.event.type === 'start') {
           progress?.stop();
@@ -91,10 +91,30 @@ export async function followPruning(task: Task<PruneEvent, PruneResult>): Promis
       } else {
         progress?.stop();
         progress = undefined;
+        if (event.type === 'plan') for (const step of event.steps) note(planned(step));
+        if (event.type === 'resumed') note(`prune ${event.percent} %: finished by an earlier call`);
       }
     }
   } finally {
     progress?.stop();
   }
   return task;
+}
+
+/** What a step will leave of every convolution, before anything is trained. */
+export function planned({ percent, parameters, macs, layers, notes }: PlannedStep): string {
+  const rows = layers.map(layer => [
+    layer.layer,
+    `${layer.filters} of ${layer.original}`,
+    `${percent} %`,
+    `${layer.removedPercent.toFixed(1)} %`,
+    count(layer.parameters),
+    count(layer.macs),
+  ]);
+  return [
+    `step ${percent} %: ${count(parameters)} parameters, ${count(macs)} MACs`,
+    table(['convolution', 'filters', 'asked', 'removed', 'parameters', 'MACs'], rows),
+    ...notes.map(text => `note: ${text}`),
+    '',
+  ].join('\n');
 }

@@ -207,21 +207,30 @@ export function sizeBars(record: RunRecord, what: string, size: (step: StepRecor
   });
 }
 
-/** Test accuracy against parameters, with the interval that so few test images leave open. */
-export function accuracyAgainstSize(record: RunRecord): Html {
+/** Test accuracy against a size, with the interval that so few test images leave open. */
+export function accuracyAgainstSize(
+  record: RunRecord,
+  what: string,
+  size: (step: StepRecord) => number,
+): Html {
   const networks = looks(record)
     .map(look => {
-      const { parameters, testAccuracy, percent: pruned } = look.step;
+      const { testAccuracy, percent: pruned } = look.step;
       const [low, high] = accuracyInterval(testAccuracy, record.dataset.test);
       const value = testAccuracy * 100;
-      return { ...look, name: shortStepName(pruned), parameters, value, low: low * 100, high: high * 100 };
+      return {
+        ...look,
+        name: shortStepName(pruned),
+        size: size(look.step),
+        value,
+        low: low * 100,
+        high: high * 100,
+      };
     })
-    .filter(network => Number.isFinite(network.value + network.parameters));
-  const spoken = networks.map(
-    ({ name, value, parameters }) => `${name} ${value.toFixed(1)} % at ${count(parameters)}`,
-  );
-  const at = { x: 'parameters', y: 'value' };
-  return svg(`Test accuracy against parameters: ${spoken.join(', ')}`, {
+    .filter(network => Number.isFinite(network.value + network.size));
+  const spoken = networks.map(({ name, value, size }) => `${name} ${value.toFixed(1)} % at ${count(size)}`);
+  const at = { x: 'size', y: 'value' };
+  return svg(`Test accuracy against ${what}: ${spoken.join(', ')}`, {
     width: WIDTH,
     height: HEIGHT,
     marginTop: 14,
@@ -230,9 +239,9 @@ export function accuracyAgainstSize(record: RunRecord): Html {
     marginLeft: 36,
     x: {
       ...AXIS,
-      label: 'parameters',
+      label: what,
       domain: extent(
-        networks.map(network => network.parameters),
+        networks.map(network => network.size),
         0.14,
       ),
       ticks: 4,
@@ -252,7 +261,7 @@ export function accuracyAgainstSize(record: RunRecord): Html {
       Plot.line(networks, { ...at, stroke: 'var(--faint)', strokeDasharray: '4 3' }),
       ...networks.flatMap(network => [
         Plot.ruleX([network], {
-          x: 'parameters',
+          x: 'size',
           y1: 'low',
           y2: 'high',
           stroke: network.colour,
@@ -264,7 +273,7 @@ export function accuracyAgainstSize(record: RunRecord): Html {
         .filter(({ named }) => named)
         .map(network =>
           Plot.text([network], {
-            x: 'parameters',
+            x: 'size',
             y: 'high',
             text: 'name',
             fill: network.colour,

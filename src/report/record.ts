@@ -1,4 +1,6 @@
 /** What a run was and how it went, as plain JSON: the only thing that the report and the figures are drawn from. */
+
+import type { Explanation } from '../../pruning/explain.js';
 import type { RationalForm } from '../activations/rational.js';
 import type { EpochRecord } from '../training/epochRecord.js';
 
@@ -70,4 +72,6 @@ export interface RunRecord {
   readonly steps: readonly StepRecord[];
   /** Index into `steps` of the published network, if one was. */
   readonly best?: number;
+  /** Which convolutions lose filters together. */
+  readonly coupling?: Explanation;
 }

@@ -20,7 +20,7 @@ export async function recordStep(
   const { parameters, activationParameters, macs, layers } = summary(model);
   const widths = pruning.at(-1)?.widths ?? {};
   const filters = layers
-    .filter(({ type }) => type === 'Conv2D')
+    .filter(({ name, type }) => name in widths || type === 'Conv2D')
     .map(({ name, outputShape }) => ({
       layer: name,
       now: outputShape.at(-1)!,

@@ -1,5 +1,7 @@
 /** The report of a run: one HTML page that needs nothing else, for light and dark, narrow and wide, screen and paper. */
+import type { Explanation } from '../../pruning/explain.js';
 import { activationFigure } from './activationFigure.js';
+import { couplingFigure } from './couplingFigure.js';
 import { accuracyAgainstSize, accuracyCurves, lossCurves, sizeBars } from './figures.js';
 import { count, duration, percent, points, stepName } from './format.js';
 import { Html, html } from './html.js';
@@ -26,6 +28,7 @@ export function renderReport(record: RunRecord): string {
 ${headline(record)}
 ${steps.length > 0 ? results(record) : undefined}
 ${activationSections(record)}
+${record.coupling && coupling(record.coupling)}
 <section>
 <h2>Recipe</h2>
 ${recipeList({ ...record.recipe, seed: record.seed })}
@@ -133,6 +136,9 @@ function figures(record: RunRecord): Html {
     [lines ? 'dotted' : 'hollow', 'training images'],
   );
   const filters = filterTable(steps);
+  const bars = `Labels: filters pruned. Bars: the 95\u00a0% interval that ${count(dataset.test)} test images leave.`;
+  const against = (title: string, what: string, size: (step: StepRecord) => number) =>
+    figure(title, accuracyAgainstSize(record, what, size), bars, 'trade');
   return html`<div class="figures">
 ${trained ? figure('Accuracy, %', accuracyCurves(record), samples) : undefined}
 ${trained ? figure('Cross-entropy, nats', lossCurves(record), samples) : undefined}
@@ -148,9 +154,20 @@ ${figure(
   'Of convolutions and dense layers, for one image.',
   'size',
 )}
-${steps.length > 1 ? figure('Test accuracy, %, against size', accuracyAgainstSize(record), `Labels: filters pruned. Bars: the 95\u00a0% interval that ${count(dataset.test)} test images leave.`, 'trade') : undefined}
+${steps.length > 1 ? against('Test accuracy, %, against parameters', 'parameters', step => step.parameters) : undefined}
+${steps.length > 1 ? against('Test accuracy, %, against multiply-accumulates', 'MACs', step => step.macs) : undefined}
 ${filters && figure('Filters', filters, 'Of each convolution, by the share pruned; shaded: what is left of the original ones.', 'size')}
 </div>`;
+}
+
+function coupling(explanation: Explanation): Html {
+  return html`<section id="coupling">
+<h2>Coupling</h2>
+<p class="note">Convolutions from input to output. Tied on the left: they lose the same channels. Arrows on the right: who
+reads them.</p>
+<details><summary>${count(explanation.groups.length)} groups</summary>
+${couplingFigure(explanation)}</details>
+</section>`;
 }
 
 function activationSections(record: RunRecord): Html | undefined {

@@ -11,6 +11,14 @@ interface Parameter {
   readonly weightDecay: number;
 }
 
+/** What an optimizer has gathered: plain numbers, so that a run can go on in another process. */
+export interface OptimizerState {
+  /** Updates made. */
+  readonly step: number;
+  /** SGD's velocities, or Adam's first and second moments; each list in the order of the variables. */
+  readonly moments: readonly (readonly Float32Array[])[];
+}
+
 /** Holds the moments; dispose it when training ends. */
 export class Optimizer {
   readonly variables: readonly tf.Variable[];
@@ -60,6 +68,24 @@ export class Optimizer {
         decoupled: decay === 'decoupled',
         firstMoments: first,
         secondMoments: second,
+      });
+    });
+  }
+
+  /** A copy of what it has gathered. */
+  state(): OptimizerState {
+    const copy = (variable: tf.Variable) => Float32Array.from(variable.dataSync());
+    return { step: this.#step.dataSync()[0]!, moments: this.#moments.map(set => set.map(copy)) };
+  }
+
+  /** Goes on from what another optimizer of the same recipe and network had gathered. */
+  restore({ step, moments }: OptimizerState): void {
+    tf.tidy(() => {
+      this.#step.assign(tf.scalar(step, 'int32'));
+      this.#moments.forEach((set, i) => {
+        set.forEach((variable, j) => {
+          variable.assign(tf.tensor(moments[i]![j]!, variable.shape));
+        });
       });
     });
   }

@@ -14,10 +14,15 @@ import { countCorrect, evaluate } from './evaluate.js';
 import { Optimizer } from './optimizer.js';
 import { type Metrics, provenanceOf, remember } from './provenance.js';
 import { learningRateAt, Recipe, type RecipeOptions } from './recipe.js';
+import { setWeights, type TrainingState, weightsOf } from './state.js';
 
 export interface TrainOptions extends RecipeOptions {
   /** Default: the data set that the network was trained on before. */
   readonly data?: Dataset;
+  /** Where to go on: a state of the same training, or the number of epochs that count as done (the network stays as it is). */
+  readonly from?: TrainingState | { readonly epoch: number } | undefined;
+  /** `'every-epoch'`: an event with the training's state after each epoch. */
+  readonly checkpoints?: 'none' | 'every-epoch';
   readonly signal?: AbortSignal | undefined;
   /** `'never'` runs every step as it is written, for debugging; `'auto'` replays a recording where that can be done. */
   readonly compile?: StepCompilation;
@@ -39,7 +44,9 @@ export type TrainEvent =
       readonly loss: number;
       readonly learningRate: number;
     }
-  | ({ readonly type: 'epoch' } & EpochRecord);
+  | ({ readonly type: 'epoch' } & EpochRecord)
+  /** Behind its epoch, when checkpoints are asked for. */
+  | { readonly type: 'checkpoint'; readonly state: TrainingState };
 
 export interface TrainResult extends Metrics {
   /** The network that was given, trained in place. */
@@ -74,18 +81,29 @@ export class DivergedError extends PadezooError {
  * @throws OptionsError, ShapeError or EngineError before anything is changed; DivergedError when the loss is not finite
  */
 export function train(model: LayersModel, options: TrainOptions = {}): Task<TrainEvent, TrainResult> {
-  const { data = provenanceOf(model).data, signal, compile, ...recipeOptions } = options;
-  const recipe = checkOptions(Recipe, recipeOptions, 'train', ['data', 'signal', 'compile']);
+  const { data = provenanceOf(model).data, from, checkpoints, signal, compile, ...recipeOptions } = options;
+  const recipe = checkOptions(Recipe, recipeOptions, 'train', [
+    'data',
+    'from',
+    'checkpoints',
+    'signal',
+    'compile',
+  ]);
   if (!data)
     throw new OptionsError('train: there is no data; give { data: datasets.fashionMnist() } or another set');
-  return new Task(() => trainWith(model, recipe, data, { signal, compile }));
+  if (from && !('weights' in from) && from.epoch >= recipe.epochs) {
+    throw new OptionsError(
+      `train: from epoch ${from.epoch} there is nothing left of ${recipe.epochs} epochs; give more epochs or an earlier start`,
+    );
+  }
+  return new Task(() => trainWith(model, recipe, data, { from, checkpoints, signal, compile }));
 }
 
 async function* trainWith(
   model: LayersModel,
   recipe: Recipe,
   data: Dataset,
-  { signal, compile }: Pick<TrainOptions, 'signal' | 'compile'>,
+  { from, checkpoints, signal, compile }: Pick<TrainOptions, 'from' | 'checkpoints' | 'signal' | 'compile'>,
 ): AsyncGenerator<TrainEvent, TrainResult, void> {
   await engine.ready();
   checkCanTrain('train');
@@ -93,12 +111,17 @@ async function* trainWith(
   const { epochs, batchSize, seed } = recipe;
   const stepsPerEpoch = Math.ceil(data.length.train / batchSize);
   const optimizer = new Optimizer(model, recipe);
+  const state = from && 'weights' in from ? from : undefined;
+  const records: EpochRecord[] = [...(state?.epochs ?? [])];
   const update = trainStep(model, optimizer, compile);
-  const records: EpochRecord[] = [];
   const began = performance.now();
   try {
+    if (state) {
+      setWeights(model, state.weights);
+      optimizer.restore(state.optimizer);
+    }
     yield { type: 'start', epochs, stepsPerEpoch, source: data.source };
-    for (let epoch = 1; epoch <= epochs; epoch++) {
+    for (let epoch = 1 + (from?.epoch ?? 0); epoch <= epochs; epoch++) {
       const epochBegan = performance.now();
       const seen = { loss: 0, correct: 0, images: 0 };
       let step = 0;
@@ -132,6 +155,13 @@ async function* trainWith(
       };
       records.push(record);
       yield { type: 'epoch', ...record };
+      if (checkpoints === 'every-epoch') {
+        const optimizerState = optimizer.state();
+        yield {
+          type: 'checkpoint',
+          state: { epoch, epochs: [...records], weights: weightsOf(model), optimizer: optimizerState },
+        };
+      }
     }
   } finally {
     update.dispose();

@@ -35,12 +35,20 @@ test('every element that is opened is closed, in order', t => {
 
 test('every figure is an SVG that reads as XML', t => {
   const drawings = page.match(/<svg [\s\S]*?<\/svg>/g)!;
-  t.is(drawings.length, 5 + 4 * 4);
+  t.is(drawings.length, 7 + 4 * 4);
   for (const drawing of drawings) {
     const { documentElement } = new DOMParser().parseFromString(drawing, 'image/svg+xml');
     t.is(documentElement.localName, 'svg');
     t.true(documentElement.querySelectorAll('path, rect, circle').length > 0);
   }
+});
+
+test('the coupling figure names every convolution and its reader, and counts the groups', t => {
+  const drawing = document.querySelector('#coupling svg')!;
+  for (const name of ['conv1 (6)', 'conv2 (16)', 'conv3 (120)', 'dense1']) {
+    t.true(drawing.textContent!.includes(name), name);
+  }
+  t.regex(drawing.getAttribute('aria-label')!, /3 convolutions in 3 groups/);
 });
 
 test('every figure says what it shows to those who cannot see it', t => {

@@ -98,4 +98,13 @@ export const sampleRun: RunRecord = {
   seed: 1,
   steps: SIZES.map(step),
   best: 2,
+  coupling: {
+    layers: ['conv1', 'conv2', 'conv3', 'dense1'],
+    groups: [
+      { width: 6, convolutions: ['conv1'], carriedBy: [], readBy: ['conv2'] },
+      { width: 16, convolutions: ['conv2'], carriedBy: [], readBy: ['conv3'] },
+      { width: 120, convolutions: ['conv3'], carriedBy: [], readBy: ['dense1'] },
+    ],
+    fixed: [],
+  },
 };
