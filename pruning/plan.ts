@@ -30,8 +30,11 @@ export interface PlannedStep {
 /** Channels that processors work on at once: 16 float32 in a register of AVX-512, 8 half-precision in a tensor core's row. */
 const BLOCK = 8;
 
+/** Parameters and multiply-accumulates, which a plan knows without building the network. */
+export type PlannedSizes = Omit<ModelSummary, 'activationBytes'>;
+
 /** Sizes of a network that keeps the channels in `alive`, without building it. */
-export function sizesOf(model: layers.LayersModel, graph: CouplingGraph, alive: Alive): ModelSummary {
+export function sizesOf(model: layers.LayersModel, graph: CouplingGraph, alive: Alive): PlannedSizes {
   const changed = new Map<layers.LayerVariable, number[]>();
   for (const { layer, axes } of graph.layers) {
     const { weights } = model.getLayer(layer);
@@ -42,7 +45,11 @@ export function sizesOf(model: layers.LayersModel, graph: CouplingGraph, alive: 
       changed.set(variable, shape);
     }
   }
-  return summary(model, weight => changed.get(weight) ?? (weight.shape as number[]));
+  const { activationBytes: _, ...sizes } = summary(
+    model,
+    weight => changed.get(weight) ?? (weight.shape as number[]),
+  );
+  return sizes;
 }
 
 /** Per group of the graph, its width before any pruning and now. */

@@ -141,7 +141,7 @@ torchTest('10,000 training steps leave no tensor behind and do not make the proc
       const [images, labels] = [tf.fill([4, 4, 4, 1], index % 3), tf.fill([4], index % 3, 'int32')];
       const loss = () => softmaxCrossEntropy(model.apply(images, { training: true }), labels);
       const { value, grads } = tf.variableGrads(loss, [...optimizer.variables]);
-      optimizer.apply(optimizer.variables.map(({ name }) => grads[name]), 0.002);
+      optimizer.apply(optimizer.variables.map(({ name }) => grads[name]), tf.scalar(0.002));
       return value.dataSync()[0];
     });
     const figures = () => ({ tfjs: tf.memory(), native: engine.memory(), bytes: process.memoryUsage.rss() });

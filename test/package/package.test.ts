@@ -30,7 +30,7 @@ const BELONGS = [
   /^(package\.json|README\.md|LICENSE)$/,
   /^dist\/(src|zoo|pruning|datasets)\/.*\.(js|d\.ts)$/,
   /^datasets\/embedded\/fashion-mnist\/(README\.md|LICENSE|(train|t10k)-(images-idx3|labels-idx1)-ubyte\.gz)$/,
-  /^native\/(addon|operators)\/[a-z_]+\.(cpp|h)$/,
+  /^native\/(addon|operators)\/[a-z0-9_]+\.(cpp|h)$/,
   /^scripts\/(setup\.(mjs|d\.mts)|build-tfjs-node\.mjs)$/,
 ];
 const NEEDED = [
