@@ -1,4 +1,5 @@
-// padezoo::batch_norm over the last axis in training, alone or with the Padé activation after it, and their gradients.
+// padezoo::batch_norm over the last axis in training, alone or with the Padé activation after it, and their gradients;
+// padezoo::channel_sums, which is all that a bias's gradient is.
 //
 //   z = (x - mean) / sqrt(variance + epsilon) * gamma + beta,  y = z or P(z)/Q(z)   (Ioffe & Szegedy 2015, Algorithm 1)
 //
@@ -130,6 +131,10 @@ class ChannelSums {
   int64_t channels_, blocks_;
   std::vector<double> sums_;
 };
+
+PADEZOO_VERSIONS void addTo(float* __restrict sums, const float* __restrict x, int64_t count) {
+  for (int64_t i = 0; i < count; i++) sums[i] += x[i];
+}
 
 /// Runs `body(scratch, begin, count, block)` over all tiles and folds each block's sums.
 template <typename Body>
@@ -330,6 +335,29 @@ Gradients backward(const at::Tensor& gradient, const at::Tensor& input, const at
   return result;
 }
 
+template <typename T>
+at::Tensor channelSumsOf(const at::Tensor& x) {
+  const int64_t channels = x.size(-1), elements = x.numel();
+  const pade::Cut cut(x, 1);
+  const T* from = static_cast<const T*>(x.data_ptr());
+  ChannelSums sums(channels, cut.blocks);
+  sumTiles(elements, cut, sums, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t) {
+    float buffer[kTile];
+    addTo(&scratch.first[begin % channels], floats(from + begin, buffer, count), count);
+  });
+  at::Tensor result = at::empty({channels}, at::kFloat);
+  for (int64_t c = 0; c < channels; c++) result.data_ptr<float>()[c] = static_cast<float>(sums.first(c));
+  return result;
+}
+
+/// The sums over all axes but the last, float32 [c].
+at::Tensor channelSums(const at::Tensor& input) {
+  checkInput(input);
+  const at::Tensor x = input.contiguous();
+  if (x.numel() == 0) return at::zeros({x.size(-1)}, at::kFloat);
+  return x.scalar_type() == at::kFloat ? channelSumsOf<float>(x) : channelSumsOf<Bfloat16>(x);
+}
+
 Triple anyForward(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& runningMean,
                   const at::Tensor& runningVariance, double momentum, double epsilon, const PadeStep* activation) {
   checkInput(x);
@@ -379,6 +407,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> batchNorm
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(padezoo, library) {
+  library.def("channel_sums(Tensor x) -> Tensor");
   library.def(
       "batch_norm(Tensor x, Tensor gamma, Tensor beta, Tensor(a!) running_mean, Tensor(b!) running_variance,"
       " float momentum, float epsilon) -> (Tensor y, Tensor mean, Tensor inverse_deviation)");
@@ -396,6 +425,7 @@ TORCH_LIBRARY_FRAGMENT(padezoo, library) {
 }
 
 TORCH_LIBRARY_IMPL(padezoo, CPU, library) {
+  library.impl("channel_sums", &channelSums);
   library.impl("batch_norm", &batchNorm);
   library.impl("batch_norm_backward", &batchNormBackward);
   library.impl("batch_norm_pade", &batchNormPade);

@@ -1,7 +1,7 @@
 /** Matrix products and Einstein sums. */
 import { backend_util } from '@tensorflow/tfjs-core';
 import { EngineError } from '../addon.js';
-import type { TorchTensor } from '../aten.js';
+import type { Aten, TorchTensor } from '../aten.js';
 import type { Call, Kernels } from '../kernel.js';
 import { likeIn, operand } from '../precision.js';
 import { activate } from './fusedActivation.js';
@@ -13,9 +13,22 @@ function product({ inputs: { a, b }, attributes: { transposeA, transposeB }, ate
       `matMul: the operands must be matrices, got shapes [${a!.shape}] and [${b!.shape}]; reshape a vector to [1, n] or [n, 1]`,
     );
   }
-  const left = transposeA ? aten('transpose.int', a!, -2, -1) : a!;
-  const right = transposeB ? aten('transpose.int', b!, -2, -1) : b!;
-  return aten('matmul', operand(aten, left), operand(aten, right));
+  const [left, right] = [a!, b!].map(x => operand(aten, asMatrix(aten, x))) as [TorchTensor, TorchTensor];
+  const y = aten(
+    'matmul',
+    transposeA ? aten('transpose.int', left, -2, -1) : left,
+    transposeB ? aten('transpose.int', right, -2, -1) : right,
+  );
+  const rank = Math.max(a!.shape.length, b!.shape.length);
+  return y.shape.length === rank
+    ? y
+    : aten('reshape', y, [...new Array(rank - y.shape.length).fill(1), ...y.shape]);
+}
+
+/** Without leading axes of 1, which tfjs's dense layers add: a product of two matrices is faster than a batch of one. */
+function asMatrix(aten: Aten, x: TorchTensor): TorchTensor {
+  const isBatchOfOne = x.shape.length > 2 && x.shape.slice(0, -2).every(size => size === 1);
+  return isBatchOfOne ? aten('reshape', x, x.shape.slice(-2)) : x;
 }
 
 function fusedProduct(call: Call): TorchTensor {

@@ -22,10 +22,25 @@ const reduction =
 /** Of bfloat16 in float32: sums have more digits than their terms. */
 function sum(call: Call): TorchTensor {
   const x = call.inputs.x!;
-  if (x.dtype !== 'bfloat16') return reduction('sum.dim_IntList')(call) as TorchTensor;
+  const axes = axesOf(call, x);
   const keepDims = call.attributes.keepDims ?? false;
-  return call.aten('sum.dim_IntList', x, axesOf(call, x), keepDims, scalarType('float32'));
+  if (!keepDims && isOverPixels(x, axes)) return call.aten('padezoo::channel_sums', x);
+  if (x.dtype !== 'bfloat16') return reduction('sum.dim_IntList')(call) as TorchTensor;
+  return call.aten('sum.dim_IntList', x, axes, keepDims, scalarType('float32'));
 }
+
+/** Whether the last axis is all that stays of many values, as in a bias's gradient: ATen is slow where that axis is short. */
+function isOverPixels({ shape, dtype }: TorchTensor, axes: readonly number[]): boolean {
+  return (
+    (dtype === 'float32' || dtype === 'bfloat16') &&
+    shape.length > 1 &&
+    axes.length === shape.length - 1 &&
+    !axes.includes(shape.length - 1) &&
+    util.sizeFromShape(shape) >= MANY
+  );
+}
+
+const MANY = 2 ** 14;
 
 /** ATen reduces truth values and products one axis at a time. */
 const oneAxisAtATime =
