@@ -52,6 +52,7 @@ export { type SlafOptions, slaf } from './activations/slaf.js';
 export { celu, elu, swish } from './activations/smooth.js';
 export { type ActivationSnapshot, rangeWarnings, snapshotActivations } from './activations/snapshot.js';
 export { type SreluOptions, srelu } from './activations/srelu.js';
+export { CompiledStep, type StepCompilation, type StepMode } from './engines/compiledStep.js';
 export { type EngineName, type EngineOptions, engine } from './engines/index.js';
 export { EngineError } from './engines/torch/index.js';
 export { OptionsError, PadezooError, ShapeError } from './errors.js';
