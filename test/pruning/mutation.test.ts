@@ -1,8 +1,8 @@
 /** Breaks every coupling once and sees the proof of pruning fail: a proof that cannot fail proves nothing. */
 import type * as layers from '@tensorflow/tfjs-layers';
-import test from 'ava';
 import { type CouplingGraph, couplingGraph } from '../../pruning/graph.js';
 import { addRule, type Rule, ruleOf } from '../../pruning/rules.js';
+import { torchTest } from '../support/engine.js';
 import '../support/engine.js';
 import { difference, someAlive } from './masked.js';
 import { networks } from './models.js';
@@ -27,7 +27,7 @@ for (const [name, make] of Object.entries(networks)) {
   graph.layers.forEach(({ layer, axes }, at) => {
     axes.forEach(({ weight, axis, role, channels }, index) => {
       if (new Set(channels).size === 1) return; // one channel has no neighbour to be taken for
-      test.serial(`${name}: '${layer}' ${role} along axis ${axis} of weight ${weight}, off by one`, t => {
+      torchTest(`${name}: '${layer}' ${role} along axis ${axis} of weight ${weight}, off by one`, t => {
         const moved = channels.map((_, i) => channels[(i + 1) % channels.length]!);
         const wrong = axes.map((entry, i) => (i === index ? { ...entry, channels: moved } : entry));
         const broken = {
@@ -105,7 +105,7 @@ const MISTAKES: readonly [what: string, layer: string, network: keyof typeof net
 ];
 
 for (const [what, layer, network, rule] of MISTAKES) {
-  test.serial(`${network}: ${what}`, t => {
+  torchTest(`${network}: ${what}`, t => {
     const make = networks[network];
     const graph = couplingGraph(make());
     const right = ruleOf(layer)!;

@@ -22,14 +22,14 @@ for (const [name, make] of Object.entries(all)) {
     [0.6, 2],
     [1, 3],
   ] as const) {
-    test.serial(`${name}: pruned equals masked with ${share * 100} % of the channels gone`, t => {
+    torchTest(`${name}: pruned equals masked with ${share * 100} % of the channels gone`, t => {
       const graph = couplingGraph(make());
       const alive = someAlive(graph, share, seed);
       t.true(difference(make, graph, alive) <= FLOAT32);
     });
   }
 
-  test.serial(`${name}: two cuts in a row equal one`, t => {
+  torchTest(`${name}: two cuts in a row equal one`, t => {
     const model = make();
     const graph = couplingGraph(model);
     const alive = someAlive(graph, 0.3, 4);

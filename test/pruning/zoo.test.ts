@@ -4,6 +4,7 @@ import { type CouplingGraph, couplingGraph } from '../../pruning/graph.js';
 import { firstChannels, plannedCounts, sizesOf, widthsOf } from '../../pruning/plan.js';
 import { removeChannels } from '../../pruning/surgery.js';
 import { summary, zoo } from '../../src/index.js';
+import { torchTest } from '../support/engine.js';
 import '../support/engine.js';
 import { difference, someAlive } from './masked.js';
 import { shuffled } from './models.js';
@@ -201,7 +202,7 @@ for (const [name, options] of [
 ] as const) {
   const activation =
     typeof options.activation === 'string' ? options.activation : JSON.stringify(options.activation);
-  test.serial(`${name} with ${activation}: pruned equals masked`, t => {
+  torchTest(`${name} with ${activation}: pruned equals masked`, t => {
     const make = () => settled(build(name, options));
     const graph = couplingGraph(make());
     const off = difference(make, graph, someAlive(graph, 0.4, 1));
