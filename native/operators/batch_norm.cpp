@@ -85,6 +85,12 @@ float* target(Bfloat16*, float* buffer) { return buffer; }
 void put(const float*, float*, int64_t) {}
 void put(const float* results, Bfloat16* tile, int64_t count) { narrowAll(results, tile, count); }
 
+/// Asks for the next tile while this one is calculated, when the memory would otherwise wait.
+template <typename T>
+void fetchNext(const T* tile) {
+  for (int64_t i = 0; i < kTile; i += 64 / sizeof(T)) __builtin_prefetch(tile + kTile + i, 0, 2);
+}
+
 // --- numbers per channel ---
 
 /// A number per channel, repeated so that a tile that starts at any channel finds its own side by side.
@@ -101,53 +107,67 @@ class PerChannel {
   std::vector<float> values_;
 };
 
-/// Two sums per channel: tiles of a block are added in float32, blocks in float64, in an order that no thread changes.
-class ChannelSums {
- public:
-  ChannelSums(int64_t channels, int64_t blocks) : channels_(channels), blocks_(blocks), sums_(2 * channels * blocks) {}
-
-  struct Scratch {
-    std::vector<float> first, second;
-  };
-  Scratch scratch() const { return {std::vector<float>(channels_ + kTile), std::vector<float>(channels_ + kTile)}; }
-
-  void fold(Scratch& scratch, int64_t block) {
-    double* sums = &sums_[2 * channels_ * block];
-    for (int64_t i = 0, channel = 0; i < channels_ + kTile; i++, channel = channel + 1 == channels_ ? 0 : channel + 1) {
-      sums[channel] += scratch.first[i];
-      sums[channels_ + channel] += scratch.second[i];
-      scratch.first[i] = scratch.second[i] = 0;
-    }
+PADEZOO_VERSIONS void addWide(double* __restrict sums, float* __restrict from, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    sums[i] += from[i];
+    from[i] = 0;
   }
-  double first(int64_t channel) const { return total(channel); }
-  double second(int64_t channel) const { return total(channels_ + channel); }
-
- private:
-  double total(int64_t at) const {
-    double sum = 0;
-    for (int64_t block = 0; block < blocks_; block++) sum += sums_[2 * channels_ * block + at];
-    return sum;
-  }
-  int64_t channels_, blocks_;
-  std::vector<double> sums_;
-};
+}
 
 PADEZOO_VERSIONS void addTo(float* __restrict sums, const float* __restrict x, int64_t count) {
   for (int64_t i = 0; i < count; i++) sums[i] += x[i];
 }
 
-/// Runs `body(scratch, begin, count, block)` over all tiles and folds each block's sums.
-template <typename Body>
-void sumTiles(int64_t elements, const pade::Cut& cut, ChannelSums& sums, const Body& body) {
-  at::parallel_for(0, cut.blocks, 1, [&](int64_t from, int64_t to) {
-    auto scratch = sums.scratch();
-    for (int64_t block = from; block < to; block++) {
-      for (int64_t tile = cut.firstTile(block); tile < cut.firstTile(block + 1); tile++)
-        body(scratch, tile * kTile, std::min(kTile, elements - tile * kTile), block);
-      sums.fold(scratch, block);
+/// Two sums per channel: some tiles are added in float32, the rest in float64, in an order that no thread changes.
+class ChannelSums {
+ public:
+  ChannelSums(int64_t channels, const pade::Cut& cut)
+      : channels_(channels), cut_(cut), parts_(std::min(cut.blocks, kParts)), sums_(2 * channels * parts_) {}
+
+  struct Scratch {
+    std::vector<float> first, second;
+  };
+
+  /// Runs `body(scratch, begin, count, block)` over all tiles; it adds to the scratch from its tile's first channel on.
+  template <typename Body>
+  void over(int64_t elements, const Body& body) {
+    at::parallel_for(0, parts_, 1, [&](int64_t from, int64_t to) {
+      Scratch scratch{std::vector<float>(channels_ + kTile), std::vector<float>(channels_ + kTile)};
+      for (int64_t part = from; part < to; part++) {
+        double* sums = &sums_[2 * channels_ * part];
+        int64_t tiles = 0;
+        for (int64_t block = part * cut_.blocks / parts_; block < (part + 1) * cut_.blocks / parts_; block++)
+          for (int64_t tile = cut_.firstTile(block); tile < cut_.firstTile(block + 1); tile++) {
+            body(scratch, tile * kTile, std::min(kTile, elements - tile * kTile), block);
+            if (++tiles % kFloatTiles == 0) fold(scratch, sums);
+          }
+        fold(scratch, sums);
+      }
+    });
+    totals_.assign(2 * channels_, 0);
+    for (int64_t part = 0; part < parts_; part++)
+      for (int64_t i = 0; i < 2 * channels_; i++) totals_[i] += sums_[2 * channels_ * part + i];
+  }
+  double first(int64_t channel) const { return totals_[channel]; }
+  double second(int64_t channel) const { return totals_[channels_ + channel]; }
+
+ private:
+  static constexpr int64_t kParts = 32;        // enough for the threads; more cost a fold each
+  static constexpr int64_t kFloatTiles = 128;  // a lane's terms in float32, as in a coefficient's gradient
+
+  void fold(Scratch& scratch, double* sums) {
+    for (int64_t from = 0; from < channels_ + kTile; from += channels_) {
+      const int64_t count = std::min(channels_, channels_ + kTile - from);
+      addWide(sums, &scratch.first[from], count);
+      addWide(sums + channels_, &scratch.second[from], count);
     }
-  });
-}
+  }
+
+  int64_t channels_;
+  const pade::Cut& cut_;
+  int64_t parts_;
+  std::vector<double> sums_, totals_;
+};
 
 // --- the activation behind the normalisation ---
 
@@ -220,8 +240,8 @@ Triple forward(const at::Tensor& input, const at::Tensor& gamma, const at::Tenso
 
   // Around a value of each channel, so that a mean far from 0 costs no digits.
   const PerChannel shift(channels, [&](int64_t c) { return pade::widen(from[c]); });
-  ChannelSums moments(channels, cut.blocks);
-  sumTiles(elements, cut, moments, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t) {
+  ChannelSums moments(channels, cut);
+  moments.over(elements, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t) {
     float buffer[kTile];
     const int64_t at = begin % channels;
     addMoments(floats(from + begin, buffer, count), shift.from(begin), &scratch.first[at], &scratch.second[at], count);
@@ -256,6 +276,7 @@ Triple forward(const at::Tensor& input, const at::Tensor& gamma, const at::Tenso
     pade::forBlocks(elements, cut, [&](int64_t, int64_t begin, int64_t count) {
       alignas(64) T z[kTile];
       normaliseTile(begin, count, z);
+      fetchNext(from + begin);
       tiles.forward(z, to + begin, count);
     });
   } else {
@@ -280,7 +301,7 @@ Gradients backward(const at::Tensor& gradient, const at::Tensor& input, const at
   const float *means = mean.data_ptr<float>(), *inverses = inverse.data_ptr<float>(), *gammas = gamma.data_ptr<float>();
   const PerChannel centre(channels, [&](int64_t c) { return means[c]; });
 
-  ChannelSums sums(channels, cut.blocks);
+  ChannelSums sums(channels, cut);
   Gradients result;
   const T* dz = upstream;
   if (activation) {
@@ -289,13 +310,15 @@ Gradients backward(const at::Tensor& gradient, const at::Tensor& input, const at
     const PerChannel scale(channels, [&](int64_t c) { return gammas[c] * inverses[c]; });
     const PerChannel offset(channels, [&](int64_t c) { return betas[c]; });
     std::vector<pade::Coefficients> coefficients(cut.blocks);
-    sumTiles(elements, cut, sums, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t block) {
+    sums.over(elements, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t block) {
       alignas(64) T z[kTile];
       float wide[kTile], buffer[kTile];
       const float* xs = floats(from + begin, wide, count);
       float* normal = target(z, buffer);
       normalise(xs, centre.from(begin), scale.from(begin), offset.from(begin), normal, count);
       put(normal, z, count);
+      fetchNext(from + begin);
+      fetchNext(upstream + begin);
       tiles.backward(upstream + begin, z, to + begin, count, coefficients[block]);
       const int64_t at = begin % channels;
       addGradients(floats(to + begin, buffer, count), xs, centre.from(begin), &scratch.first[at], &scratch.second[at], count);
@@ -304,7 +327,7 @@ Gradients backward(const at::Tensor& gradient, const at::Tensor& input, const at
         pade::coefficientGradients(coefficients, tiles.call(), activation->numerator, activation->denominator);
     dz = to;  // the gradient by z waits where the gradient by x will be
   } else {
-    sumTiles(elements, cut, sums, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t) {
+    sums.over(elements, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t) {
       float wide[kTile], buffer[kTile];
       const int64_t at = begin % channels;
       addGradients(floats(upstream + begin, buffer, count), floats(from + begin, wide, count), centre.from(begin),
@@ -340,8 +363,8 @@ at::Tensor channelSumsOf(const at::Tensor& x) {
   const int64_t channels = x.size(-1), elements = x.numel();
   const pade::Cut cut(x, 1);
   const T* from = static_cast<const T*>(x.data_ptr());
-  ChannelSums sums(channels, cut.blocks);
-  sumTiles(elements, cut, sums, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t) {
+  ChannelSums sums(channels, cut);
+  sums.over(elements, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t) {
     float buffer[kTile];
     addTo(&scratch.first[begin % channels], floats(from + begin, buffer, count), count);
   });
