@@ -32,13 +32,24 @@ void checkLists(TensorList variables, size_t gradients, size_t factors, size_t d
 /// Whether there is a loss that is not a number: then the gradients are of no use, and nothing is changed.
 bool isLost(const c10::optional<Tensor>& loss) { return loss && !std::isfinite(loss->item<double>()); }
 
-/// The moments are walked together with their variable, in the order of its memory.
-void checkMoment(const Tensor& variable, const Tensor& moment) {
-  TORCH_CHECK(moment.sizes() == variable.sizes() && moment.strides() == variable.strides() &&
-                  moment.scalar_type() == at::kFloat,
-              "a moment must look like its variable: got ", moment.scalar_type(), " ", moment.sizes(), " with strides ",
-              moment.strides(), " for ", variable.sizes(), " with strides ", variable.strides());
-}
+/// A moment, which is walked together with its variable, in the order of its memory: itself, or a copy where they differ (a
+/// variable that was set anew between two replays of a step).
+class Moment {
+ public:
+  Moment(const Tensor& variable, const Tensor& moment) : moment_(moment) {
+    TORCH_CHECK(moment.sizes() == variable.sizes() && moment.scalar_type() == at::kFloat,
+                "a moment must look like its variable: got ", moment.scalar_type(), " ", moment.sizes(), " for ",
+                variable.sizes());
+    walked_ = moment.strides() == variable.strides() ? moment : at::empty_like(variable).copy_(moment);
+  }
+  float* data() const { return walked_.data_ptr<float>(); }
+  void putBack() const {
+    if (!walked_.is_same(moment_)) moment_.copy_(walked_);
+  }
+
+ private:
+  Tensor moment_, walked_;
+};
 
 constexpr int64_t kGrain = 16384;  // elements a thread takes at least
 
@@ -51,9 +62,9 @@ void sgd(TensorList variables, TensorList gradients, TensorList velocities, cons
   const double base = learningRate.item<double>();
   for (size_t i = 0; i < variables.size(); i++) {
     const Tensor gradient = withLayoutOf(variables[i], gradients[i]);
-    if (momentum) checkMoment(variables[i], velocities[i]);
+    const auto velocity = momentum ? c10::make_optional(Moment(variables[i], velocities[i])) : c10::nullopt;
     float* p = variables[i].data_ptr<float>();
-    float* v = momentum ? velocities[i].data_ptr<float>() : nullptr;
+    float* v = velocity ? velocity->data() : nullptr;
     const float* g = gradient.data_ptr<float>();
     const float rate = base * factors[i], decay = decays[i], mu = momentum;
     at::parallel_for(0, variables[i].numel(), kGrain, [&](int64_t begin, int64_t end) {
@@ -66,6 +77,7 @@ void sgd(TensorList variables, TensorList gradients, TensorList velocities, cons
         p[j] -= rate * step;
       }
     });
+    if (velocity) velocity->putBack();
   }
 }
 
@@ -83,11 +95,10 @@ void adam(TensorList variables, TensorList gradients, TensorList firstMoments, T
   const float correction2 = std::sqrt(1 - std::pow(beta2, static_cast<double>(step)));
   for (size_t i = 0; i < variables.size(); i++) {
     const Tensor gradient = withLayoutOf(variables[i], gradients[i]);
-    checkMoment(variables[i], firstMoments[i]);
-    checkMoment(variables[i], secondMoments[i]);
+    const Moment first(variables[i], firstMoments[i]), second(variables[i], secondMoments[i]);
     float* p = variables[i].data_ptr<float>();
-    float* m = firstMoments[i].data_ptr<float>();
-    float* v = secondMoments[i].data_ptr<float>();
+    float* m = first.data();
+    float* v = second.data();
     const float* g = gradient.data_ptr<float>();
     const double own = base * factors[i];
     const float rate = own / correction1, b1 = beta1, b2 = beta2, eps = epsilon;
@@ -100,6 +111,8 @@ void adam(TensorList variables, TensorList gradients, TensorList firstMoments, T
         p[j] = shrink * p[j] - rate * m[j] / (std::sqrt(v[j]) / correction2 + eps);
       }
     });
+    first.putBack();
+    second.putBack();
   }
 }
 

@@ -45,6 +45,8 @@ export class CompiledStep {
   readonly #compilation: StepCompilation;
   readonly #entries = new Map<string, Entry>();
   #latest: Entry | undefined;
+  /** Of the latest call alone; the next one may be replayed. */
+  #obstacle: string | undefined;
 
   /** @param step synchronous; borrows its inputs and returns new tensors */
   constructor(step: (inputs: readonly tf.Tensor[]) => tf.Tensor[], compilation: StepCompilation = 'auto') {
@@ -61,19 +63,18 @@ export class CompiledStep {
 
   /** Why the latest call was not replayed, where there is a reason. */
   get reason(): string | undefined {
-    return this.#latest?.reason;
+    return this.#obstacle ?? this.#latest?.reason;
   }
 
   /** Runs the step once; its outputs are the caller's. */
   run(inputs: readonly tf.Tensor[]): tf.Tensor[] {
-    const shapes = inputs.map(({ dtype, shape }) => `${dtype}[${shape}]`);
-    const key = [tf.getBackend(), enginePrecision(), ...shapes].join();
+    const key = [tf.getBackend(), enginePrecision(), ...inputs.map(typed)].join();
     const entry = this.#entries.get(key) ?? this.#newEntry();
     this.#entries.set(key, entry);
     this.#latest = entry;
-    if (entry.program) return entry.program.run(inputs);
-    if (entry.mode === 'eager') return tf.tidy(() => this.#step(inputs));
-    return this.#record(entry, inputs);
+    this.#obstacle = entry.mode === 'eager' ? undefined : obstacle(entry, inputs);
+    if (entry.mode === 'eager' || this.#obstacle) return tf.tidy(() => this.#step(inputs));
+    return entry.program ? entry.program.run(inputs) : this.#record(entry, inputs);
   }
 
   #newEntry(): Entry {
@@ -111,4 +112,26 @@ export class CompiledStep {
     }
     this.#entries.clear();
   }
+}
+
+/** `'bfloat16[2,3]'`: the dtype of the tensor itself, where tfjs knows two by one name. */
+function typed(input: tf.Tensor): string {
+  const torch = tf.backend();
+  const { dtype, shape } = torch instanceof TorchBackend ? torch.tensorOf(input) : input;
+  return `${dtype}[${shape}]`;
+}
+
+/** Why one call runs as it is, though others of its shapes are recorded or replayed. */
+function obstacle(entry: Entry, inputs: readonly tf.Tensor[]): string | undefined {
+  const { state, registeredVariables } = tf.engine();
+  if (state.gradientDepth > 0) return 'a gradient is taken through it';
+  if ((tf.backend() as TorchBackend).isRecording) return 'it is part of another step that is being recorded';
+  if (entry.program) return undefined;
+  const known = new Set(Object.values(registeredVariables).map(({ dataId }) => dataId));
+  for (const [i, { dataId }] of inputs.entries()) {
+    if (known.has(dataId))
+      return `input ${i} is a variable or another input as well; which of them it reads is not known`;
+    known.add(dataId);
+  }
+  return undefined;
 }

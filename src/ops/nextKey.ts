@@ -1,5 +1,6 @@
 /** The counter behind a layer's noise: a variable that a training step advances by itself, in memory of its own. */
 import * as tf from '@tensorflow/tfjs-core';
+import { unshare } from '../engines/unshare.js';
 
 /**
  * The key for this call; the variable goes on to the next one. A step that is recorded and replayed advances it too:
@@ -10,8 +11,7 @@ import * as tf from '@tensorflow/tfjs-core';
  */
 export function nextKey(counter: tf.Variable): tf.Tensor1D {
   if (tf.getKernel('NextKey', tf.getBackend())) {
-    const shared = tf.engine().backend.refCount(counter.dataId) > 1; // with a clone, which is not to change
-    if (shared) tf.tidy(() => counter.assign(tf.add(counter, tf.scalar(0, 'int32'))));
+    unshare(counter);
     return tf.engine().runKernel('NextKey', { counter: counter as tf.Tensor }) as tf.Tensor1D;
   }
   const key = tf.clone(counter as tf.Tensor) as tf.Tensor1D;

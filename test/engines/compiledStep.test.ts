@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import test from 'ava';
 import { CompiledStep } from '../../src/engines/compiledStep.js';
 import { datasets, engine, pau, tf, train, zoo } from '../../src/index.js';
+import { batchNormTraining } from '../../src/ops/batchNorm.js';
+import { nextKey } from '../../src/ops/nextKey.js';
+import { pade } from '../../src/ops/pade.js';
 import { torchTest } from '../support/engine.js';
 
 test.before(() => engine.ready());
@@ -46,6 +49,41 @@ for (const optimizer of ['adam', { name: 'sgd', momentum: 0.9, acceleration: 'ne
     },
   );
 }
+
+torchTest(
+  'so do 30 steps with RPAU and fresh weights on the way, while others hold and use the old ones',
+  async t => {
+    const results = [];
+    for (const compile of ['auto', 'never'] as const) {
+      const model = zoo.lenet({ activation: 'rpau', seed: 3 });
+      const held: tf.Tensor[] = [];
+      const recipe = {
+        epochs: 1,
+        batchSize: 16,
+        schedule: 'cosine',
+        clipNorm: 5,
+        weightDecay: 1e-4,
+      } as const;
+      let steps = 0;
+      for await (const event of train(model, { data: datasets.fashionMnist(), ...recipe, compile })) {
+        if (event.type !== 'step') continue;
+        if (++steps === 30) break;
+        if (steps === 10) held.push(...model.getWeights().map(weight => weight.clone()));
+        if (steps !== 6 && steps !== 20) continue;
+        const fresh = model
+          .getWeights()
+          .map(weight => tf.tensor(weight.dataSync(), weight.shape, weight.dtype));
+        model.setWeights(fresh);
+        tf.dispose(fresh);
+        tf.dispose(model.predict(tf.zeros([2, 32, 32, 1])));
+      }
+      results.push(model.getWeights().map(weight => [...weight.dataSync()]));
+      tf.dispose(held);
+      model.dispose();
+    }
+    t.deepEqual(results[0], results[1]);
+  },
+);
 
 torchTest('a step is replayed from the third call on, and other shapes are recorded anew', t => {
   const step = new CompiledStep(([x]) => [tf.mul(tf.add(x!, 1), 2)]);
@@ -132,3 +170,140 @@ torchTest('recording, replaying and forgetting leave no tensor behind', t => {
   });
   t.deepEqual({ front: tf.memory().numTensors, native: engine.memory().tensors }, before);
 });
+
+torchTest(
+  'inputs that are one tensor, or a variable, while others are recorded may be different ones later',
+  t => {
+    const weight = tf.variable(tf.scalar(5));
+    const twins = new CompiledStep(([a, b]) => [tf.sub(a!, b!)]);
+    const both = new CompiledStep(([a]) => [tf.sub(a!, weight)]);
+    const x = tf.scalar(5);
+    for (let i = 0; i < 3; i++) {
+      t.is(twins.run([x, x])[0]!.dataSync()[0], 0);
+      t.is(both.run([tf.clone(weight)])[0]!.dataSync()[0], 0);
+      t.regex(both.reason!, /input 0 is a variable or another input/);
+    }
+    for (let i = 0; i < 3; i++) {
+      t.is(twins.run([x, tf.scalar(i)])[0]!.dataSync()[0], 5 - i);
+      t.is(both.run([tf.scalar(i)])[0]!.dataSync()[0], i - 5);
+    }
+    t.deepEqual([twins.mode, twins.reason, both.mode], ['replaying', undefined, 'replaying']);
+    t.is(both.run([weight])[0]!.dataSync()[0], 0);
+    weight.dispose();
+  },
+);
+
+torchTest('two variables with the same data stay two', t => {
+  const [source, copy] = [tf.variable(tf.scalar(1)), tf.variable(tf.scalar(1))];
+  const step = new CompiledStep(([x]) => {
+    source.assign(tf.add(source, x!) as tf.Scalar);
+    copy.assign(source);
+    return [tf.mul(source, 1)];
+  });
+  t.is(modesOf(step, scalars(1, 1, 1, 1)).at(-1), 'replaying');
+  source.assign(tf.scalar(100));
+  t.is(step.run([tf.scalar(1)])[0]!.dataSync()[0], 101);
+  t.is(copy.dataSync()[0], 101);
+  step.dispose();
+  tf.dispose([source, copy]);
+});
+
+for (const [dtype, start, next] of [
+  ['int32', 0, (count: tf.Tensor) => tf.add(count, tf.scalar(1, 'int32'))],
+  ['bool', 0, (count: tf.Tensor) => tf.logicalNot(count)],
+] as const) {
+  torchTest(`a snapshot of a variable of ${dtype} keeps its value when the step is replayed`, t => {
+    const variable = tf.variable(tf.scalar(start, dtype));
+    const step = new CompiledStep(() => {
+      variable.assign(next(variable) as tf.Scalar);
+      return [];
+    });
+    for (let i = 0; i < 4; i++) step.run([]);
+    const before = variable.dataSync()[0];
+    const snapshot = tf.clone(variable);
+    step.run([]);
+    t.is(step.mode, 'replaying');
+    t.is(snapshot.dataSync()[0], before);
+    t.not(variable.dataSync()[0], before);
+    step.dispose();
+    variable.dispose();
+  });
+}
+
+torchTest('a compiled step may be part of another, or of what a gradient is taken of', t => {
+  const inner = new CompiledStep(([x]) => [tf.square(x!)]);
+  const outer = new CompiledStep(([x]) => [tf.add(inner.run([x!])[0]!, 1)]);
+  t.deepEqual(
+    [1, 2, 3, 4].map(x => outer.run([tf.scalar(x)])[0]!.dataSync()[0]),
+    [2, 5, 10, 17],
+  );
+  t.is(outer.mode, 'replaying');
+  const slope = tf.grad((x: tf.Tensor) => inner.run([x])[0]!);
+  for (const x of [1, 2, 3, 4]) {
+    t.is(inner.run([tf.scalar(x)])[0]!.dataSync()[0], x * x);
+    t.is(slope(tf.scalar(x)).dataSync()[0], 2 * x);
+    t.regex(inner.reason!, /a gradient is taken through it/);
+  }
+});
+
+torchTest(
+  'a variable that another tensor shares keeps that apart when the engine was another one in between',
+  async t => {
+    await engine.use('cpu');
+    const moved = tf.variable(tf.tensor1d([1, 2], 'int32'));
+    const snapshot = tf.clone(moved);
+    await engine.use('torch');
+    tf.dispose(nextKey(moved));
+    t.deepEqual([...snapshot.dataSync()], [1, 2]);
+    t.deepEqual([...moved.dataSync()], [1, 3]);
+    moved.dispose();
+  },
+);
+
+for (const [name, between] of [
+  ['reads the running mean in between', 'statistics'],
+  ['normalises again with the same statistics in between', 'normalisation'],
+  ['uses what lies between as well', 'residual'],
+  ['has coefficients per channel', 'channels'],
+] as const) {
+  torchTest(`a batch normalisation before a Padé that ${name} is the same replayed, bit for bit`, t => {
+    const results = (['auto', 'never'] as const).map(compilation => {
+      const running = { mean: tf.variable(tf.zeros([3])), variance: tf.variable(tf.ones([3])) };
+      const row = [0.1, 0.9, 0.4];
+      const [gamma, beta, a, b] = [tf.ones([3]), tf.zeros([3]), tf.tensor1d(row), tf.tensor1d([0.3, 0.2])];
+      const rows = tf.tensor2d([row, [0.2, 0.8, 0.1], [0, 1, 0]]);
+      const normalised = (x: tf.Tensor) =>
+        batchNormTraining(x, { gamma, beta }, running, { epsilon: 1e-5, momentum: 0.1 });
+      const step = new CompiledStep(([x]) => {
+        const seen: tf.Tensor[] = [];
+        const [dx] = tf.grads((x: tf.Tensor) => {
+          const z = normalised(x);
+          if (between === 'statistics') seen.push(tf.keep(tf.add(running.mean, 1)));
+          const other = between === 'normalisation' ? normalised(tf.mul(x, 3)) : undefined;
+          const y =
+            between === 'channels'
+              ? pade(
+                  z,
+                  rows,
+                  tf.tensor2d([
+                    [0.3, 0.1],
+                    [0.2, 0],
+                    [0, 0.4],
+                  ]),
+                )
+              : pade(z, a, b);
+          if (other) return tf.add(y, pade(other, a, b));
+          return between === 'residual' ? tf.add(y, z) : y;
+        })([x!], tf.add(x!, 1));
+        return [dx!, ...seen];
+      }, compilation);
+      const numbers = [1, 2, 3, 4, 5].map(seed => {
+        const outputs = step.run([tf.randomNormal([50, 3], seed, 2, 'float32', seed)]);
+        return outputs.map(output => [...output.dataSync()]);
+      });
+      t.is(step.mode, compilation === 'auto' ? 'replaying' : 'eager');
+      return [numbers, [...running.mean.dataSync()], [...running.variance.dataSync()]];
+    });
+    t.deepEqual(results[0], results[1]);
+  });
+}

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { CompiledStep } from '../../src/engines/compiledStep.js';
 import type { TorchBackend } from '../../src/engines/torch/index.js';
 import { datasets, engine, tf, train, zoo } from '../../src/index.js';
 import { torchTest } from '../support/engine.js';
@@ -83,6 +84,39 @@ for (const [name, activation] of [
     model.dispose();
   });
 }
+
+torchTest('a compiled step takes inputs and variables of either dtype', async t => {
+  await bf16();
+  const ones = tf.ones<tf.Rank.R2>([2, 2]);
+  const weight = tf.variable(ones);
+  const step = new CompiledStep(([x]) => [tf.add(x!, weight)]);
+  const run = (x: tf.Tensor) => step.run([x])[0]!.dataSync()[0];
+  for (let i = 0; i < 4; i++) t.is(run(tf.matMul(ones, ones)), 3);
+  t.is(run(ones), 2);
+  weight.assign(tf.matMul(ones, ones));
+  t.is(run(tf.matMul(ones, ones)), 4);
+  t.is(nativeDtype(weight), 'float32');
+  step.dispose();
+  weight.dispose();
+});
+
+torchTest('what was calculated in bf16 goes on in fp32', async t => {
+  await bf16();
+  const ones = tf.ones<tf.Rank.R2>([2, 2]);
+  const narrow = tf.matMul(ones, ones);
+  await fp32();
+  t.is(tf.matMul(narrow, ones).dataSync()[0], 4);
+  t.is(nativeDtype(tf.relu(narrow)), 'float32');
+});
+
+torchTest("a random slope's gradient comes in any dtype", async t => {
+  await bf16();
+  const model = zoo.mobileNetV2({ activation: 'rrelu', seed: 1 });
+  const images = tf.ones([2, ...(model.inputs[0]!.shape.slice(1) as number[])]);
+  const { grads } = tf.variableGrads(() => tf.sum(model.apply(images, { training: true }) as tf.Tensor));
+  for (const gradient of Object.values(grads)) t.true(gradient.dataSync().every(Number.isFinite));
+  model.dispose();
+});
 
 torchTest('training in bf16 keeps weights and moments in float32, and learns as in float32', async t => {
   const losses: number[] = [];

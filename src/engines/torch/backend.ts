@@ -125,11 +125,13 @@ export class TorchBackend extends KernelBackend {
   }
 
   /**
-   * The tensor behind a tfjs tensor, for changing it in place: if a view shares its memory, it gets memory of its own.
-   * tfjs tensors that share the data id see the change; that is the caller's to prevent.
+   * The tensor behind a tfjs tensor, for changing it in place: if a view shares its memory, it gets memory of its own;
+   * values in bfloat16 become float32. tfjs tensors that share the data id see the change; that is the caller's to prevent.
    */
   ownTensorOf(info: TensorInfo): TorchTensor {
     const tensor = this.tensorOf(info);
+    if (tensor.dtype === 'bfloat16')
+      return this.relay(info, (aten, narrow) => aten('to.dtype', narrow, scalarType('float32')));
     if (this.native.addon.exclusive(tensor.handle)) return tensor;
     return this.relay(info, aten => ({ ...aten('clone', tensor), layout: tensor.layout }));
   }
@@ -153,6 +155,10 @@ export class TorchBackend extends KernelBackend {
     this.#data.get(info.dataId).tensor = copied;
     this.release(present);
     return copied;
+  }
+
+  get isRecording(): boolean {
+    return this.#operators.recording !== undefined;
   }
 
   /** Runs `body` and tells `recording` of all that it does. */

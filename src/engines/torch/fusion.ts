@@ -1,5 +1,5 @@
 /** Pairs of recorded operators that become one, with the same results bit for bit: batch normalisation with the Padé after it. */
-import { type OperatorCall, Place } from './operatorCall.js';
+import { isSame, type OperatorCall, Place } from './operatorCall.js';
 
 /** The recorded calls that make a pair: forward and backward of both. */
 interface Pair {
@@ -65,6 +65,7 @@ function* pairsIn(calls: readonly OperatorCall[], kept: ReadonlySet<number>): Ge
     const [pade, padeBackward] = onlyReaders(z, 'pade::forward', 'pade::backward') ?? [];
     if (!pade || !padeBackward || !isPlain(pade) || !isOf(pade.args[0], z) || !isOf(padeBackward.args[1], z))
       continue;
+    if (!isSame(pade.args.slice(1), padeBackward.args.slice(2)) || isReadBetween(calls, norm, pade)) continue;
     const [normBackward] = onlyReaders(padeBackward.results[0], 'padezoo::batch_norm_backward') ?? [];
     if (!normBackward || !isOf(normBackward.args[0], padeBackward.results[0])) continue;
     if (statistics.some(id => !onlyReaders(id, 'padezoo::batch_norm_backward')?.includes(normBackward)))
@@ -77,6 +78,14 @@ function* pairsIn(calls: readonly OperatorCall[], kept: ReadonlySet<number>): Ge
 function isPlain({ args }: OperatorCall): boolean {
   const [, numerator, , , , key, noise] = args;
   return (numerator as Place).rank === 1 && key == null && !noise;
+}
+
+/** Whether a call between the two, which will be where the second is, takes the statistics that the first changes. */
+function isReadBetween(calls: readonly OperatorCall[], norm: OperatorCall, pade: OperatorCall): boolean {
+  const [, , , mean, variance] = norm.args;
+  return calls
+    .slice(calls.indexOf(norm) + 1, calls.indexOf(pade))
+    .some(({ args }) => args.flat().some(argument => isSame(argument, mean) || isSame(argument, variance)));
 }
 
 function isOf(argument: unknown, id: number | undefined): boolean {

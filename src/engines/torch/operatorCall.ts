@@ -17,3 +17,11 @@ export interface OperatorCall {
   /** The ids of its tensor results. */
   readonly results: readonly number[];
 }
+
+/** Whether two arguments (or lists of them) are the same: equal values, tensors of the same id. */
+export function isSame(a: unknown, b: unknown): boolean {
+  if (a instanceof Place) return b instanceof Place && a.id === b.id;
+  if (Array.isArray(a))
+    return Array.isArray(b) && a.length === b.length && a.every((item, i) => isSame(item, b[i]));
+  return Object.is(a, b);
+}

@@ -78,7 +78,7 @@ export function fitted(
 ): Readonly<Record<string, TorchTensor>> {
   const given = Object.entries(tensors);
   if (!given.some(([, { dtype }]) => dtype === 'bfloat16')) return tensors;
-  if (!KEEP_BFLOAT16.has(kernel)) {
+  if (chosen === 'fp32' || !KEEP_BFLOAT16.has(kernel)) {
     const wide = (x: TorchTensor) =>
       x.dtype === 'bfloat16' ? aten('to.dtype', x, scalarType('float32')) : x;
     return Object.fromEntries(given.map(([name, x]) => [name, wide(x)]));

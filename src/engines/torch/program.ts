@@ -1,8 +1,9 @@
 /** A step of the torch engine: recorded while it runs, then replayed by one native call. */
 import { engine, type Tensor, type TensorInfo, type Variable } from '@tensorflow/tfjs-core';
 import { unshare } from '../unshare.js';
-import type { Handle, ProgramId } from './addon.js';
+import type { ProgramId } from './addon.js';
 import type { TorchBackend } from './backend.js';
+import { filterLayout } from './kernels/convolution.js';
 import { Recording, type VariableTensor } from './recording.js';
 
 /** Runs `step` and writes down its operators; its outputs are its own. */
@@ -11,6 +12,7 @@ export function recordStep<Outputs extends readonly Tensor[]>(
   inputs: readonly Tensor[],
   step: () => Outputs,
 ): { outputs: Outputs; recording: Recording } {
+  makeDistinct(torch);
   const variables = variablesOf(torch);
   const recording = new Recording(
     torch.native.addon,
@@ -18,13 +20,12 @@ export function recordStep<Outputs extends readonly Tensor[]>(
     variables,
   );
   try {
-    const outputs = torch.recorded(recording, () => {
+    const [outputs, after] = torch.recorded(recording, () => {
       const tensors = step();
       // Whatever is computed by its first reader is computed inside the step.
       for (const tensor of tensors) torch.tensorOf(tensor);
-      return tensors;
+      return [tensors, variablesOf(torch)] as const;
     });
-    const after = variablesOf(torch);
     if (after.length !== variables.length) recording.refuse('it made or disposed variables');
     recording.finish(
       outputs.map(output => torch.tensorOf(output)),
@@ -39,15 +40,29 @@ export function recordStep<Outputs extends readonly Tensor[]>(
 
 /** Every variable of this backend, with its tensor. */
 function variablesOf(torch: TorchBackend): VariableTensor[] {
-  return Object.values(engine().registeredVariables)
-    .filter(variable => variable.dtype !== 'string' && torch.holds(variable.dataId))
-    .map(variable => ({ variable, tensor: torch.tensorOf(variable) }));
+  return variablesIn(torch).map(variable => ({ variable, tensor: torch.tensorOf(variable) }));
+}
+
+function variablesIn(torch: TorchBackend): Variable[] {
+  return Object.values(engine().registeredVariables).filter(
+    variable => variable.dtype !== 'string' && torch.holds(variable.dataId),
+  );
+}
+
+/** Two variables with the same data would be one to a recording; and a program is given all of them in float32. */
+function makeDistinct(torch: TorchBackend): void {
+  const seen = new Set<object>();
+  for (const variable of variablesIn(torch)) {
+    if (seen.has(variable.dataId)) unshare(variable);
+    if (torch.tensorOf(variable).dtype === 'bfloat16') torch.ownTensorOf(variable);
+    seen.add(variable.dataId);
+  }
 }
 
 export class TorchProgram {
   readonly #torch: TorchBackend;
   readonly #id: ProgramId;
-  readonly #inputVariables: readonly Variable[];
+  readonly #inputVariables: readonly VariableTensor[];
   readonly #outputVariables: readonly Variable[];
 
   constructor(torch: TorchBackend, recording: Recording) {
@@ -61,11 +76,14 @@ export class TorchProgram {
   /** @returns the step's outputs; its variables have their new values */
   run(inputs: readonly TensorInfo[]): Tensor[] {
     const torch = this.#torch;
-    const handles: Handle[] = inputs.map(input => torch.tensorOf(input).handle);
-    for (const variable of this.#inputVariables) {
+    const variables = this.#inputVariables.map(({ variable, tensor: { layout } }) => {
       unshare(variable);
-      handles.push(torch.ownTensorOf(variable).handle);
-    }
+      // A filter that was set anew: its convolution laid it out before the step was recorded, and would do so again.
+      if (layout && !torch.tensorOf(variable).layout) torch.relay(variable, filterLayout);
+      return torch.ownTensorOf(variable).handle;
+    });
+    // After that: an input may be a variable, too.
+    const handles = [...inputs.map(input => torch.tensorOf(input).handle), ...variables];
     const results = torch.replayed(this.#id, handles).map(info => engine().makeTensorFromTensorInfo(info));
     const assigned = results.splice(results.length - this.#outputVariables.length);
     this.#outputVariables.forEach((variable, i) => {

@@ -3,7 +3,7 @@ import type { Variable } from '@tensorflow/tfjs-core';
 import type { Addon, Handle, OperatorId, PlannedCall, ProgramPlan } from './addon.js';
 import { type Argument, dtypeCode, type TorchTensor } from './aten.js';
 import { fused } from './fusion.js';
-import { type OperatorCall, Place } from './operatorCall.js';
+import { isSame, type OperatorCall, Place } from './operatorCall.js';
 
 /** Where a tensor of a recording comes from. */
 type Origin =
@@ -21,8 +21,8 @@ export interface VariableTensor {
 /** A recording as a program: what `Addon.compile` takes, and which variables its inputs and outputs are. */
 export interface RecordedProgram {
   readonly plan: ProgramPlan;
-  /** They follow the step's own inputs. */
-  readonly inputVariables: readonly Variable[];
+  /** They follow the step's own inputs; each with the tensor that it was. */
+  readonly inputVariables: readonly VariableTensor[];
   /** They follow the step's own outputs: variables that the step gave a new tensor. */
   readonly outputVariables: readonly Variable[];
 }
@@ -118,7 +118,7 @@ export class Recording {
         outputs,
         slots: order.length,
       },
-      inputVariables: variables.map(({ variable }) => variable),
+      inputVariables: variables,
       outputVariables: this.#assigned.map(({ variable }) => variable),
     };
   }
@@ -168,13 +168,6 @@ export class Recording {
     const user = this.#calls.find(({ args }) => args.some(uses));
     return user ? `(an argument of ${user.name})` : '(a result)';
   }
-}
-
-function isSame(a: unknown, b: unknown): boolean {
-  if (a instanceof Place) return b instanceof Place && a.id === b.id;
-  if (Array.isArray(a))
-    return Array.isArray(b) && a.length === b.length && a.every((item, i) => isSame(item, b[i]));
-  return Object.is(a, b);
 }
 
 /** The calls in terms of slots; each names the slots that nothing needs after it. */

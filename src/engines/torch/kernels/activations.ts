@@ -1,5 +1,6 @@
 /** The activations' kernels: libtorch's fused ones, and native/operators/activations.cpp. Gradients: src/ops of the same names. */
 import type { Kernels } from '../kernel.js';
+import { likeIn } from '../precision.js';
 
 export const activationKernels: Kernels = {
   ReluGrad: ({ inputs: { dy, x }, aten }) => aten('threshold_backward', dy!, x!, 0),
@@ -11,7 +12,7 @@ export const activationKernels: Kernels = {
   HingesGrad: ({ inputs: { dy, x, slope, weights, thresholds }, attributes: { sides }, aten }) =>
     aten.tuple('padezoo::hinges_backward', dy!, x!, slope!, weights!, thresholds!, sides),
   RandomSlopes: ({ inputs: { of, x, key }, attributes: { lower, upper }, aten }) =>
-    aten('padezoo::random_slopes', of!, x!, key!, lower, upper),
+    aten('padezoo::random_slopes', likeIn(aten, of!, x!), x!, key!, lower, upper),
   Maxout: ({ inputs: { x }, attributes: { pieces }, aten }) => aten('padezoo::maxout', x!, pieces),
   MaxoutGrad: ({ inputs: { dy, x }, attributes: { pieces }, aten }) =>
     aten('padezoo::maxout_backward', dy!, x!, pieces),

@@ -87,7 +87,7 @@ function filterOf(aten: Aten, filter: TorchTensor, depthwise: boolean): TorchTen
  * The filter `[h, w, in, out]` with the memory of a channels-last `[out, in, h, w]`, which is how libtorch wants it and
  * how its gradient comes: no pass of a training step then copies either.
  */
-function filterLayout(aten: Aten, filter: TorchTensor): TorchTensor {
+export function filterLayout(aten: Aten, filter: TorchTensor): TorchTensor {
   const channelsLast = aten('clone', aten('permute', filter, HWIO_TO_OIHW), CHANNELS_LAST);
   return { ...aten('permute', channelsLast, OIHW_TO_HWIO), layout: 'filter' };
 }
