@@ -323,7 +323,7 @@ for (const { name, on } of ENGINES) {
   });
 }
 
-const MANY = 2 ** 22;
+const MANY = 2 ** 24;
 
 /** Coefficient gradients by Horner's rule in float64, and the sums of their terms' magnitudes. */
 function coefficientGradients({ numerator, denominator, q }: Rational, x: Float32Array, dy: Float32Array) {
@@ -353,7 +353,7 @@ function coefficientGradients({ numerator, denominator, q }: Rational, x: Float3
 }
 
 torchTest(
-  'coefficient gradients over 2^22 elements are float64 sums, bit for bit the same on 1 and 2 threads',
+  'coefficient gradients over 2^24 elements are float64 sums, bit for bit the same on 1 and 2 threads',
   async t => {
     const rational = single(LRELU);
     const x = uniform(new Float32Array(MANY), { low: -4, high: 4 }, 9, 'x');
