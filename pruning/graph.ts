@@ -42,6 +42,7 @@ const TRANSPARENT = new Set([
   'GlobalAveragePooling2D',
   'GlobalMaxPooling2D',
   'Dropout',
+  'KeyedDropout',
   'SpatialDropout2D',
   'ZeroPadding2D',
 ]);

@@ -132,7 +132,10 @@ async function* run(model: LayersModel, plan: Plan): AsyncGenerator<PruneEvent, 
       kept = composed(kept, cuts);
       records.push({ percent, criterion: plan.criterion, restart: plan.restart, widths, kept });
       const origin = originOf(model);
-      if (origin) setOrigin(smaller, origin);
+      if (origin) {
+        const { width: _, ...rest } = origin; // it was another network's
+        setOrigin(smaller, rest);
+      }
       remember(smaller, { ...plan.retrain, pruning: [...records] });
 
       const { parameters, activationParameters, macs } = summary(smaller);
