@@ -332,7 +332,10 @@ async function* stepOf(
     };
     const records = [...source.records, record];
     const from = originOf(model);
-    if (from) setOrigin(smaller, from);
+    if (from) {
+      const { width: _, ...rest } = from; // it was another network's
+      setOrigin(smaller, rest);
+    }
     remember(smaller, { ...(recipe && { recipe }), ...(data && { data }), pruning: records });
     const notes = recipe
       ? yield* training(smaller, { step: name, ...named }, plan, directory, { startEpoch: how.epoch })

@@ -93,6 +93,7 @@ for (const name of [
   'Polynomial',
   'SShapedReLU',
   'Dropout',
+  'KeyedDropout',
   'SpatialDropout2D',
   'AlphaDropout',
   'GaussianDropout',

@@ -37,7 +37,7 @@ export { type ConvertOptions, convertActivations } from './activations/convertAc
 export { type Fit, type FitOptions, type FitReport, fitPade } from './activations/fit.js';
 export { maxout } from './activations/maxout.js';
 export { type MixtureOptions, mixture } from './activations/mixture.js';
-export { PadeLayer, type Sharing } from './activations/padeLayer.js';
+export { coefficients, PadeLayer, type Sharing } from './activations/padeLayer.js';
 export {
   type PauOptions,
   pau,

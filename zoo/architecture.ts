@@ -33,6 +33,8 @@ export const VariantOptions = ArchitectureOptions.extend({
   variant: z.enum(['cifar', 'imagenet']).default('cifar'),
 });
 export type VariantOptions = z.input<typeof VariantOptions>;
+export type Variant = z.output<typeof VariantOptions>['variant'];
+export type Width = z.output<typeof ArchitectureOptions>['width'];
 
 /** Sizes of a network as it is without options. */
 export interface ArchitectureSizes {
@@ -55,9 +57,13 @@ export interface ArchitectureDescription extends ArchitectureSizes {
   readonly imagenet?: ArchitectureSizes;
 }
 
-/** Where a network came from: the architecture and the activation that stands in it. */
+/** Where a network came from: the architecture, what was asked of it, and the activation that stands in it. */
 export interface Origin {
   readonly architecture: string;
+  /** Of architectures that have two. */
+  readonly variant?: Variant;
+  /** As the option `width`; missing where filters were removed since. */
+  readonly width?: Width;
   readonly activation: Activation;
   readonly seed: number;
 }

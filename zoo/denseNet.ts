@@ -74,7 +74,7 @@ function denseNet(name: DenseNetName, options: VariantOptions): LayersModel {
   const { variant, ...checked } = checkOptions(VariantOptions, options, `zoo.${name}`);
   const imagenet = variant === 'imagenet';
   const sizes = imagenet ? denseNetDescriptions[name].imagenet! : denseNetDescriptions[name];
-  const plan = { architecture: name, sizes, options: checked };
+  const plan = { architecture: name, sizes, options: checked, variant };
   return network(imagenet ? { ...plan, initial: TORCHVISION } : plan, net => {
     let x = imagenet ? imagenetStem(net) : cifarStem(net);
     let usual = STEM; // channels, before `width`

@@ -60,7 +60,7 @@ export function mobileNetV2(options: VariantOptions = {}): LayersModel {
   const { variant, ...checked } = checkOptions(VariantOptions, options, 'zoo.mobileNetV2');
   const imagenet = variant === 'imagenet';
   const sizes = imagenet ? mobileNetV2Description.imagenet! : mobileNetV2Description;
-  const plan = { architecture: 'mobileNetV2', sizes, options: checked };
+  const plan = { architecture: 'mobileNetV2', sizes, options: checked, variant };
   return network(imagenet ? { ...plan, initial: TORCHVISION } : plan, net => {
     let x = net.unit(net.image, unit('stem'), net.width('stem', STEM), {
       kernel: 3,

@@ -5,8 +5,9 @@ import { type Activation, activationOf } from '../src/activations/activation.js'
 import { OptionsError } from '../src/errors.js';
 import { FanInUniform, HeNormal, KeyedNormal } from '../src/initializers.js';
 import { BatchNorm } from '../src/layers/batchNorm.js';
+import { KeyedDropout } from '../src/layers/dropout.js';
 import { PaddedConv2D, PaddedDepthwiseConv2D, PaddedMaxPooling2D } from '../src/layers/padded.js';
-import { type ArchitectureOptions, type ArchitectureSizes, setOrigin } from './architecture.js';
+import { type ArchitectureOptions, type ArchitectureSizes, setOrigin, type Variant } from './architecture.js';
 
 /** A layer's output while the network is built. */
 export type Features = layers.SymbolicTensor;
@@ -22,6 +23,8 @@ export interface NetworkPlan {
   readonly architecture: string;
   readonly sizes: ArchitectureSizes;
   readonly options: z.output<typeof ArchitectureOptions>;
+  /** Of architectures that have two. */
+  readonly variant?: Variant;
   /** Default: PyTorch's own. */
   readonly initial?: Initialization;
 }
@@ -208,7 +211,7 @@ export class Network {
   }
 
   dropout(x: Features, name: string, rate: number): Features {
-    return this.#apply(layers.layers.dropout({ name, rate }), x);
+    return this.#apply(new KeyedDropout({ name, rate, seed: this.#plan.options.seed }), x);
   }
 
   add(terms: readonly Features[], name: string): Features {
@@ -222,7 +225,7 @@ export class Network {
 
   /** @throws OptionsError when the option `width` names a group that the network has not */
   finish(logits: Features): layers.LayersModel {
-    const { architecture, options } = this.#plan;
+    const { architecture, options, variant } = this.#plan;
     const { width, seed, name = architecture } = options;
     const unknown = typeof width === 'number' ? [] : Object.keys(width).filter(key => !this.#groups.has(key));
     if (unknown.length > 0) {
@@ -231,7 +234,13 @@ export class Network {
       );
     }
     const model = layers.model({ inputs: this.image, outputs: logits, name });
-    return setOrigin(model, { architecture, activation: this.activation, seed });
+    return setOrigin(model, {
+      architecture,
+      ...(variant && { variant }),
+      width,
+      activation: this.activation,
+      seed,
+    });
   }
 
   dispose(): void {

@@ -96,7 +96,7 @@ function resnet(name: ResnetName, options: VariantOptions): LayersModel {
   const { block, blocks } = DEPTHS[name];
   const imagenet = variant === 'imagenet';
   const sizes = imagenet ? resnetDescriptions[name].imagenet! : resnetDescriptions[name];
-  const plan = { architecture: name, sizes, options: checked };
+  const plan = { architecture: name, sizes, options: checked, variant };
   return network(imagenet ? { ...plan, initial: TORCHVISION } : plan, net => {
     // Without a projection in the first stage the stem's channels are the stage's own.
     const stem = block === 'basic' ? net.width('stage1', STEM) : net.width('stem', STEM);

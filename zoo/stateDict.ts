@@ -102,8 +102,9 @@ function normalised(stored: ReadonlyMap<string, StoredTensor>): Map<string, Stor
 }
 
 function placesOf(layer: Layer, rules: ModuleRules): Place[] {
-  return layer.weights.map((weight, index) => {
+  return layer.weights.flatMap((weight, index) => {
     const kind = weight.originalName.split('/').at(-1)!;
+    if (!Object.hasOwn(PARAMETERS, kind)) return []; // a dropout's count of steps
     const shape = weight.shape as number[];
     const name = `${moduleOf(layer.name, rules)}.${PARAMETERS[kind]}`;
     return { layer, index, name, ...layoutOf(layer, kind, shape) };

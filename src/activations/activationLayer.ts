@@ -34,11 +34,16 @@ export abstract class ActivationLayer extends layers.layers.Layer {
    * @param seed tells the streams of layers with the same name apart
    */
   protected noiseCounter(seed: number): NoiseCounter {
-    const stream = new RandomStream(seed, 'noise', this.name).uint32() | 0;
-    const start = new Given({ values: [stream, 0] });
+    const start = noiseStart(seed, this.name);
     const weight = this.addWeight('noise', [2], 'int32', start, undefined, false);
     return { next: () => nextKey(weight.read() as tf.Variable) };
   }
+}
+
+/** What a counter of noise starts with: a stream that belongs to (seed, layer), and no step taken. */
+export function noiseStart(seed: number, layer: string): Given {
+  const stream = new RandomStream(seed, 'noise', layer).uint32() | 0;
+  return new Given({ values: [stream, 0] });
 }
 
 export interface NoiseCounter {

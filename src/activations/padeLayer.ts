@@ -120,3 +120,17 @@ export class PadeLayer extends ActivationLayer {
 }
 
 tf.serialization.registerClass(PadeLayer);
+
+/**
+ * The coefficients of a Padé activation as they are now, one set for each group of channels (most often one): what
+ * `evaluateRational`, `poles`, `extrema`, `rangeOf` and `lipschitzBound` take.
+ *
+ * @param layer `model.getLayer('act1')`; borrowed
+ * @throws OptionsError when it is another kind of layer
+ */
+export function coefficients(layer: layers.layers.Layer): Rational[] {
+  if (layer instanceof PadeLayer) return layer.rationals();
+  throw new OptionsError(
+    `coefficients: ${layer.name} is a ${layer.getClassName()}, expected a layer of pau(), rpau() or rational()`,
+  );
+}

@@ -14,10 +14,11 @@ import { firstDegree, RATIONAL_FORMS, type Rational } from './rational.js';
 const Coefficients = z.array(z.number()).max(MAX_DEGREE + 1);
 
 const PauOptions = z.strictObject({
-  /** Degrees of numerator and denominator; the paper's is [5, 4]. */
+  /** Degrees of numerator and denominator; the paper's is [5, 4]. [m, 0] is a polynomial, [0, n] a bump that ends at 0. */
   order: z
-    .tuple([z.int().min(1).max(MAX_DEGREE), z.int().min(1).max(MAX_DEGREE)])
+    .tuple([z.int().min(0).max(MAX_DEGREE), z.int().min(0).max(MAX_DEGREE)])
     .readonly()
+    .refine(([m, n]) => m + n > 0, 'expected a degree above 0, for [0, 0] is the same for every x')
     .default([5, 4]),
   /**
    * What it starts as: a function by name (`'lrelu:0.01'`, the paper's), a column of the paper's Table 6

@@ -2,7 +2,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../../datasets/dataset.js';
 import { datasets } from '../../datasets/index.js';
-import { setOrigin } from '../../zoo/architecture.js';
+import { type Origin, setOrigin, VariantOptions } from '../../zoo/architecture.js';
 import { type ActivationConfig, activationOf } from '../activations/activation.js';
 import { engine } from '../engines/index.js';
 import { remember } from '../training/provenance.js';
@@ -40,10 +40,23 @@ function restore(model: LayersModel, manifest: Manifest): void {
   if (activation && typeof activation === 'object') {
     setOrigin(model, {
       architecture: architecture.name,
+      ...asked(architecture.options),
       activation: activationOf(activation as unknown as ActivationConfig),
       seed,
     });
   }
+}
+
+const Asked = VariantOptions.pick({ variant: true, width: true });
+
+/** Variant and width, where the manifest tells them. */
+function asked({ variant, width }: Manifest['architecture']['options']): Pick<Origin, 'variant' | 'width'> {
+  const checked = Asked.safeParse({ variant, width });
+  if (!checked.success) return {};
+  return {
+    ...(variant !== undefined && { variant: checked.data.variant }),
+    ...(width !== undefined && { width: checked.data.width }),
+  };
 }
 
 /** The data set by its name; a user's own arrays cannot be had again. */

@@ -46,7 +46,11 @@ function describe(model: LayersModel): BundleDescription {
       name: origin?.architecture ?? model.name,
       inputShape: model.inputs[0]!.shape.slice(1) as number[],
       classes: [...(data?.classes ?? [])],
-      options: { filters: Object.fromEntries(convolutions.map(row => [row.name, row.outputShape.at(-1)!])) },
+      options: {
+        ...(origin?.variant && { variant: origin.variant }),
+        ...(origin?.width !== undefined && { width: plain(origin.width) }),
+        filters: Object.fromEntries(convolutions.map(row => [row.name, row.outputShape.at(-1)!])),
+      },
     },
     activation: plain(origin?.activation.config ?? null),
     ...(data && { dataset: describeData(data) }),
