@@ -1,19 +1,19 @@
 /**
  * Trains LeNet for one epoch on the Fashion-MNIST subset in the package (6,000 images) with every activation of the
- * catalogue, and prints the accuracy on its 1,000 test images. Every one must pass 80 %; only SLAF may diverge instead.
+ * catalogue, and prints the accuracy on its 1,000 test images (whose standard error is 1.3 points). It ends with 1 when one
+ * stays at or below 80 %, or diverges; only SLAF may diverge.
  *
  *   node scripts/check-activations.mjs [activation ...]
  */
 import { DivergedError, datasets, engine, train, zoo } from '../dist/src/index.js';
 
 const LEAST = 0.8;
-/** One protocol for all. Batches are small because one epoch of 256 has 24 steps, too few for any of them. */
+/** One protocol for all. Batches are small because an epoch in batches of 256 has 24 steps. */
 const RECIPE = {
   epochs: 1,
-  batchSize: 16,
+  batchSize: 8,
   optimizer: { name: 'adam', learningRate: 0.002 },
   schedule: { name: 'cosine', warmupEpochs: 0.1 },
-  clipNorm: 5,
 };
 const SEEDS = [1, 2, 3];
 
@@ -35,7 +35,7 @@ if (activations.length === 0) {
   activations.push('maxout', 'mixture', 'slaf', 'apl', 'srelu');
 }
 
-await engine.ready();
+await engine.use('torch', { threads: 1 }); // of batches so small, more threads only wait for each other
 console.error(engine.describe());
 console.log(`| activation | ${SEEDS.map(seed => `seed ${seed}`).join(' | ')} | seconds |`);
 console.log(`|---|${SEEDS.map(() => '---').join('|')}|---|`);
@@ -50,7 +50,11 @@ for (const activation of activations) {
 async function outcome(activation, seed) {
   const model = zoo.lenet({ activation, seed });
   try {
-    const { testAccuracy } = await train(model, { data: datasets.fashionMnist(), ...RECIPE, seed });
+    const { testAccuracy } = await train(model, {
+      data: datasets.fashionMnist({ source: 'embedded' }),
+      ...RECIPE,
+      seed,
+    });
     if (!(testAccuracy > LEAST)) process.exitCode = 1;
     return `${(100 * testAccuracy).toFixed(1)} %`;
   } catch (error) {
