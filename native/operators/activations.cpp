@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
+#include <torch/version.h>
 
 #include <cstring>
 #include <vector>
@@ -278,6 +279,16 @@ Tensor maxoutBackward(const Tensor& gradient, const Tensor& input, int64_t piece
   return dx;
 }
 
+/// x above 0, else alpha * (exp(rate * x) - 1).
+Tensor exponentialUnit(const Tensor& x, double alpha, double rate) {
+#if TORCH_VERSION_MAJOR >= 2
+  return at::elu(x, alpha, 1, rate);
+#else
+  // libtorch 1.13 subtracts 1 from exp(x), which leaves a small x no digits.
+  return at::where(x.gt(0), x, at::expm1(x.mul(rate)).mul(alpha));
+#endif
+}
+
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(padezoo, library) {
@@ -286,6 +297,7 @@ TORCH_LIBRARY_FRAGMENT(padezoo, library) {
       "hinges_backward(Tensor gradient, Tensor x, Tensor slope, Tensor weights, Tensor thresholds, int[] sides)"
       " -> (Tensor x, Tensor slope, Tensor weights, Tensor thresholds)");
   library.def("random_slopes(Tensor self, Tensor x, Tensor key, float lower, float upper) -> Tensor");
+  library.def("exponential_unit(Tensor x, float alpha, float rate) -> Tensor");
   library.def("maxout(Tensor x, int pieces) -> Tensor");
   library.def("maxout_backward(Tensor gradient, Tensor x, int pieces) -> Tensor");
 }
@@ -294,6 +306,7 @@ TORCH_LIBRARY_IMPL(padezoo, CPU, library) {
   library.impl("hinges", &hinges);
   library.impl("hinges_backward", &hingesBackward);
   library.impl("random_slopes", &randomSlopes);
+  library.impl("exponential_unit", &exponentialUnit);
   library.impl("maxout", &maxout);
   library.impl("maxout_backward", &maxoutBackward);
 }

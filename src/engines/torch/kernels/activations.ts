@@ -18,7 +18,8 @@ export const activationKernels: Kernels = {
     aten('padezoo::maxout_backward', dy!, x!, pieces),
   Silu: ({ inputs: { x }, aten }) => aten('silu', x!),
   SiluGrad: ({ inputs: { dy, x }, aten }) => aten('silu_backward', dy!, x!),
-  ExponentialUnit: ({ inputs: { x }, attributes: { alpha, rate }, aten }) => aten('elu', x!, alpha, 1, rate),
+  ExponentialUnit: ({ inputs: { x }, attributes: { alpha, rate }, aten }) =>
+    aten('padezoo::exponential_unit', x!, alpha, rate),
   ExponentialUnitGrad: ({ inputs: { dy, x }, attributes: { alpha, rate }, aten }) =>
     aten('elu_backward', dy!, alpha, 1, rate, false, x!),
 };
