@@ -252,7 +252,8 @@ Triple forward(const at::Tensor& input, const at::Tensor& gamma, const at::Tenso
   float *runningMeans = runningMean.data_ptr<float>(), *runningVariances = runningVariance.data_ptr<float>();
   for (int64_t c = 0; c < channels; c++) {
     const double offset = moments.first(c) / values;
-    const double variance = std::max(0.0, moments.second(c) / values - offset * offset), average = *(shift.from(c)) + offset;
+    const double around = moments.second(c) / values - offset * offset, average = *(shift.from(c)) + offset;
+    const double variance = around < 0 ? 0 : around;  // rounding makes it negative; a NaN stays one
     means[c] = static_cast<float>(average);
     inverses[c] = static_cast<float>(1 / std::sqrt(variance + epsilon));
     runningMeans[c] = static_cast<float>((1 - momentum) * runningMeans[c] + momentum * average);

@@ -18,10 +18,10 @@ export function softmaxCrossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): t
   }
   const operation = tf.customGrad((x, save) => {
     const [loss, logProbabilities] = forward(x as tf.Tensor2D, labels);
-    (save as tf.GradSaveFunc)([logProbabilities]);
+    (save as tf.GradSaveFunc)([logProbabilities, labels]);
     return {
       value: loss,
-      gradFunc: (dy, saved) => backward(dy as tf.Scalar, (saved as tf.Tensor[])[0] as tf.Tensor2D, labels),
+      gradFunc: (dy, saved) => backward(dy as tf.Scalar, ...(saved as [tf.Tensor2D, tf.Tensor1D])),
     };
   });
   return operation(logits) as tf.Scalar;

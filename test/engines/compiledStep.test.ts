@@ -272,6 +272,7 @@ for (const [name, between] of [
       const row = [0.1, 0.9, 0.4];
       const [gamma, beta, a, b] = [tf.ones([3]), tf.zeros([3]), tf.tensor1d(row), tf.tensor1d([0.3, 0.2])];
       const rows = tf.tensor2d([row, [0.2, 0.8, 0.1], [0, 1, 0]]);
+      const denominators = tf.tensor2d([0.3, 0.1, 0.2, 0, 0, 0.4], [3, 2]);
       const normalised = (x: tf.Tensor) =>
         batchNormTraining(x, { gamma, beta }, running, { epsilon: 1e-5, momentum: 0.1 });
       const step = new CompiledStep(([x]) => {
@@ -279,20 +280,11 @@ for (const [name, between] of [
         const [dx] = tf.grads((x: tf.Tensor) => {
           const z = normalised(x);
           if (between === 'statistics') seen.push(tf.keep(tf.add(running.mean, 1)));
-          const other = between === 'normalisation' ? normalised(tf.mul(x, 3)) : undefined;
-          const y =
-            between === 'channels'
-              ? pade(
-                  z,
-                  rows,
-                  tf.tensor2d([
-                    [0.3, 0.1],
-                    [0.2, 0],
-                    [0, 0.4],
-                  ]),
-                )
-              : pade(z, a, b);
-          if (other) return tf.add(y, pade(other, a, b));
+          if (between === 'normalisation') {
+            const second = pade(normalised(tf.mul(x, 3)), a, b); // before the first one's Padé
+            return tf.add(pade(z, a, b), second);
+          }
+          const y = between === 'channels' ? pade(z, rows, denominators) : pade(z, a, b);
           return between === 'residual' ? tf.add(y, z) : y;
         })([x!], tf.add(x!, 1));
         return [dx!, ...seen];

@@ -37,6 +37,20 @@ for (const engine of ENGINES) {
     );
   }
 
+  for (const spoiler of [Number.NaN, Number.POSITIVE_INFINITY]) {
+    test.serial(`${engine}: ${spoiler} spoils all of its channel and nothing of another`, async t => {
+      await tf.setBackend(engine);
+      const running = { mean: tf.variable(tf.zeros([2])), variance: tf.variable(tf.ones([2])) };
+      const weights = { gamma: tf.ones([2]), beta: tf.zeros([2]) };
+      const x = tf.tensor2d([1, 1, 2, 2, spoiler, 3], [3, 2]);
+      const y = batchNormTraining(x, weights, running, { epsilon: 1e-5, momentum: 0.1 });
+      const isLost = [...y.dataSync()].map(Number.isNaN);
+      t.deepEqual(isLost, [true, false, true, false, true, false]);
+      const [lost, kept] = running.variance.dataSync();
+      t.deepEqual([Number.isNaN(lost), Number.isFinite(kept)], [true, true]);
+    });
+  }
+
   test.serial(`${engine}: a running statistic that is shared with a snapshot changes alone`, async t => {
     await tf.setBackend(engine);
     const running = { mean: tf.variable(tf.zeros([2])), variance: tf.variable(tf.ones([2])) };

@@ -51,3 +51,10 @@ test('labels that do not fit the logits are refused with both shapes', t => {
     message: /\[2, 3\] and \[3\]/,
   });
 });
+
+test.serial('labels may be made inside the function that a gradient is taken of', t => {
+  const loss = (logits: tf.Tensor) =>
+    softmaxCrossEntropy(logits as tf.Tensor2D, tf.tensor1d([1, 0], 'int32')) as tf.Tensor;
+  const slope = tf.grad(loss)(tf.zeros([2, 2]));
+  t.deepEqual([...slope.dataSync()], [0.25, -0.25, -0.25, 0.25]);
+});
