@@ -30,7 +30,7 @@ function vgg8(prefix = ''): Map<string, Written> {
   return tensors;
 }
 
-test('a file is read from its path; names may have the prefix of DataParallel', async t => {
+test.serial('a file is read from its path; names may have the prefix of DataParallel', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'padezoo-'));
   try {
     const path = join(folder, 'vgg8.safetensors');
@@ -50,24 +50,27 @@ test('a file is read from its path; names may have the prefix of DataParallel', 
   }
 });
 
-test('every missing, unexpected and misshapen name is in the error; nothing is left behind', async t => {
-  const tensors = vgg8();
-  tensors.delete('features.1.running_var');
-  tensors.delete('features.4.bias');
-  tensors.set('features.99.weight', { shape: [1], values: Float32Array.of(1) });
-  tensors.set('classifier.bias', { shape: [100], values: new Float32Array(100) });
-  const before = tf.memory().numTensors;
-  const error = await t.throwsAsync(zoo.load('vgg8', { from: writeSafetensors(tensors) }), {
-    instanceOf: StateDictError,
-  });
-  t.deepEqual(error!.missing, ['features.1.running_var', 'features.4.bias']);
-  t.deepEqual(error!.unexpected, ['features.99.weight']);
-  t.deepEqual(error!.misshapen, ['classifier.bias [100], expected [10]']);
-  for (const name of [...error!.missing, ...error!.unexpected]) t.true(error!.message.includes(name), name);
-  t.is(tf.memory().numTensors, before);
-});
+test.serial(
+  'every missing, unexpected and misshapen name is in the error; nothing is left behind',
+  async t => {
+    const tensors = vgg8();
+    tensors.delete('features.1.running_var');
+    tensors.delete('features.4.bias');
+    tensors.set('features.99.weight', { shape: [1], values: Float32Array.of(1) });
+    tensors.set('classifier.bias', { shape: [100], values: new Float32Array(100) });
+    const before = tf.memory().numTensors;
+    const error = await t.throwsAsync(zoo.load('vgg8', { from: writeSafetensors(tensors) }), {
+      instanceOf: StateDictError,
+    });
+    t.deepEqual(error!.missing, ['features.1.running_var', 'features.4.bias']);
+    t.deepEqual(error!.unexpected, ['features.99.weight']);
+    t.deepEqual(error!.misshapen, ['classifier.bias [100], expected [10]']);
+    for (const name of [...error!.missing, ...error!.unexpected]) t.true(error!.message.includes(name), name);
+    t.is(tf.memory().numTensors, before);
+  },
+);
 
-test('weights of the other variant are recognised', async t => {
+test.serial('weights of the other variant are recognised', async t => {
   const from = writeSafetensors(new Map([['fc.weight', { shape: [1], values: Float32Array.of(1) }]]));
   await t.throwsAsync(zoo.load('resnet18', { from }), {
     instanceOf: StateDictError,
@@ -75,35 +78,38 @@ test('weights of the other variant are recognised', async t => {
   });
 });
 
-test('a network with loaded weights becomes a Padé network: a PAU of ReLU answers nearly as ReLU does', async t => {
-  const relu = await zoo.load('vgg8', { from: writeSafetensors(vgg8()) });
-  const pade = await convertActivations(relu, { from: 'relu', to: pau({ init: 'relu' }) });
-  t.is(pade.layers.filter(layer => layer.getClassName() === 'Pade').length, 5);
-  t.is(pade.countParams(), relu.countParams() + 50);
-  for (const { name } of relu.layers.filter(layer => /^(conv|bn|logits)/.test(layer.name))) {
-    const [ours, theirs] = [pade, relu].map(model => model.getLayer(name).getWeights());
-    ours!.forEach((weight, i) => {
-      t.deepEqual(weight.dataSync(), theirs![i]!.dataSync(), name);
-    });
-  }
-  // Up to the first activation the networks are one; there the PAU misses ReLU by 3.4e-2 at most on [-3, 3].
-  const x = tf.tensor4d(noise(2 * 32 * 32 * 3, 1, 1), [2, 32, 32, 3]);
-  const first = (model: typeof relu, layer: string) =>
-    (
-      tfl.model({ inputs: model.inputs, outputs: model.getLayer(layer).output }).predict(x) as tf.Tensor
-    ).dataSync();
-  const input = first(relu, 'bn1');
-  t.deepEqual(first(pade, 'bn1'), input);
-  const [y, target] = [first(pade, 'act1'), first(relu, 'act1')];
-  const inside = [...input.keys()].filter(i => Math.abs(input[i]!) <= 3);
-  t.true(inside.length > input.length / 10);
-  const misses = inside.reduce((most, i) => Math.max(most, Math.abs(y[i]! - target[i]!)), 0);
-  t.true(misses <= 0.0345 && misses > 0.001, String(misses));
-  relu.dispose();
-  pade.dispose();
-});
+test.serial(
+  'a network with loaded weights becomes a Padé network: a PAU of ReLU answers nearly as ReLU does',
+  async t => {
+    const relu = await zoo.load('vgg8', { from: writeSafetensors(vgg8()) });
+    const pade = await convertActivations(relu, { from: 'relu', to: pau({ init: 'relu' }) });
+    t.is(pade.layers.filter(layer => layer.getClassName() === 'Pade').length, 5);
+    t.is(pade.countParams(), relu.countParams() + 50);
+    for (const { name } of relu.layers.filter(layer => /^(conv|bn|logits)/.test(layer.name))) {
+      const [ours, theirs] = [pade, relu].map(model => model.getLayer(name).getWeights());
+      ours!.forEach((weight, i) => {
+        t.deepEqual(weight.dataSync(), theirs![i]!.dataSync(), name);
+      });
+    }
+    // Up to the first activation the networks are one; there the PAU misses ReLU by 3.4e-2 at most on [-3, 3].
+    const x = tf.tensor4d(noise(2 * 32 * 32 * 3, 1, 1), [2, 32, 32, 3]);
+    const first = (model: typeof relu, layer: string) =>
+      (
+        tfl.model({ inputs: model.inputs, outputs: model.getLayer(layer).output }).predict(x) as tf.Tensor
+      ).dataSync();
+    const input = first(relu, 'bn1');
+    t.deepEqual(first(pade, 'bn1'), input);
+    const [y, target] = [first(pade, 'act1'), first(relu, 'act1')];
+    const inside = [...input.keys()].filter(i => Math.abs(input[i]!) <= 3);
+    t.true(inside.length > input.length / 10);
+    const misses = inside.reduce((most, i) => Math.max(most, Math.abs(y[i]! - target[i]!)), 0);
+    t.true(misses <= 0.0345 && misses > 0.001, String(misses));
+    relu.dispose();
+    pade.dispose();
+  },
+);
 
-test('a checkpoint tells variant and width, and the loaded network remembers them', async t => {
+test.serial('a checkpoint tells variant and width, and the loaded network remembers them', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'padezoo-'));
   try {
     for (const [name, options] of [
