@@ -118,12 +118,11 @@ NETWORKS = {
 ACTIVATIONS = {"pytorch-relu": nn.ReLU, "pytorch-pau": Pau, "pytorch-compile-pau": Pau}
 
 
-def stepper(name, peer, batch, precision):
+def stepper(name, peer, batch, precision, memory_format):
     make, shape = NETWORKS[name]
     torch.manual_seed(0)
-    # channels_last: PyTorch's own advice for convolutions on a CPU
-    model = make(ACTIVATIONS[peer]).to(memory_format=torch.channels_last)
-    images = torch.randn(batch, *shape).to(memory_format=torch.channels_last)
+    model = make(ACTIVATIONS[peer]).to(memory_format=memory_format)
+    images = torch.randn(batch, *shape).to(memory_format=memory_format)
     labels = torch.arange(batch) % 10
     optimizer = torch.optim.Adam(model.parameters(), lr=0.002, fused=True)
     criterion = nn.CrossEntropyLoss()
@@ -140,6 +139,20 @@ def stepper(name, peer, batch, precision):
     return step
 
 
+def milliseconds(step):
+    began = time.perf_counter()
+    step()
+    return (time.perf_counter() - began) * 1000
+
+
+def faster_stepper(*key):
+    """In the memory format that is the faster one here: which one it is depends on the network."""
+    steppers = [stepper(*key, memory_format) for memory_format in (torch.contiguous_format, torch.channels_last)]
+    for step in steppers:
+        step()
+    return min(steppers, key=lambda step: min(milliseconds(step) for _ in range(3)))
+
+
 def main():
     torch.set_num_threads(int(sys.argv[1]))
     print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
@@ -151,12 +164,10 @@ def main():
             steps.clear()
         try:
             if key not in steps:
-                steps[key] = stepper(*key)
+                steps[key] = faster_stepper(*key)
             for _ in range(request.get("warmup", 0)):
                 steps[key]()
-            began = time.perf_counter()
-            steps[key]()
-            print(json.dumps({"ms": (time.perf_counter() - began) * 1000}), flush=True)
+            print(json.dumps({"ms": milliseconds(steps[key])}), flush=True)
         except Exception as error:  # whatever torch.compile needs and does not find
             print(json.dumps({"error": str(error).strip().split("\n")[-1]}), flush=True)
 
