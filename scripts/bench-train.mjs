@@ -4,9 +4,10 @@
  *
  *   npm run bench:train -- [network ...] [--help]
  *
- * PyTorch runs in the memory format that is the faster one, its waiting threads sleep as early as ours (GOMP_SPINCOUNT is
- * handed on): where cores are shared, spinning costs it several times its step. PyTorch is the Python's that PADEZOO_PYTHON names, else of `python3`. Sides take turns, one step each, so that whatever
- * else the machine does meets them alike; while one calculates, the other waits.
+ * PyTorch runs in the memory format that is the faster one, and its waiting threads sleep as early as ours (GOMP_SPINCOUNT is
+ * handed on): where cores are shared, spinning costs it several times its step. It is the Python's that PADEZOO_PYTHON
+ * names, else of `python3`. Sides take turns, one step each, so that whatever else the machine does meets them alike; while
+ * one calculates, the other waits.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { availableParallelism, cpus, platform, release } from 'node:os';
