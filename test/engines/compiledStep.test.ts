@@ -51,7 +51,7 @@ for (const optimizer of ['adam', { name: 'sgd', momentum: 0.9, acceleration: 'ne
 }
 
 torchTest(
-  'so do 30 steps with RPAU and fresh weights on the way, while others hold and use the old ones',
+  'so do 50 steps with RPAU and fresh weights on the way, while others hold and use the old ones',
   async t => {
     const results = [];
     for (const compile of ['auto', 'never'] as const) {
@@ -67,7 +67,7 @@ torchTest(
       let steps = 0;
       for await (const event of train(model, { data: datasets.fashionMnist(), ...recipe, compile })) {
         if (event.type !== 'step') continue;
-        if (++steps === 30) break;
+        if (++steps === 50) break;
         if (steps === 10) held.push(...model.getWeights().map(weight => weight.clone()));
         if (steps !== 6 && steps !== 20) continue;
         const fresh = model

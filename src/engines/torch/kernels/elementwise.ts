@@ -69,7 +69,7 @@ export const elementwiseKernels: Kernels = {
   Square: unary('square'),
   Tan: unary('tan'),
   Tanh: unary('tanh'),
-  Elu: realUnary('elu'),
+  Elu: ({ inputs: { x }, aten }) => aten('padezoo::exponential_unit', real(aten, x!), 1, 1),
   Selu: realUnary('selu'),
   Relu6: ({ inputs: { x }, aten }) => aten('clamp', x!, 0, 6),
   LeakyRelu: ({ inputs: { x }, attributes: { alpha }, aten }) => aten('leaky_relu', real(aten, x!), alpha),
