@@ -61,38 +61,25 @@ if (options.side === 'ours') {
   });
 }
 
-/** Our step, in the parts that `train` is made of. */
+/** The step that `train` takes. */
 async function ours() {
-  const { CompiledStep } = await import('../dist/src/engines/compiledStep.js');
-  const { engine, softmaxCrossEntropy, tf, zoo } = await import('../dist/src/index.js');
-  const { Optimizer } = await import('../dist/src/training/optimizer.js');
+  const { engine, tf, zoo } = await import('../dist/src/index.js');
   const { Recipe } = await import('../dist/src/training/recipe.js');
+  const { TrainStep } = await import('../dist/src/training/trainStep.js');
   const peak = () => process.resourceUsage().maxRSS * 1024;
   await engine.use('torch', { threads });
   const model = zoo.denseNet121({ activation: options.activation });
-  const optimizer = new Optimizer(model, Recipe.parse({ optimizer: 'adam' }));
+  const step = new TrainStep(model, Recipe.parse({ optimizer: 'adam' }));
   const images = tf.randomNormal([batch, 32, 32, 3], 0, 1, 'float32', 1);
   const labels = tf.tensor1d(
     Array.from({ length: batch }, (_, i) => i % 10),
     'int32',
   );
-  const update = new CompiledStep(([images, labels, learningRate]) => {
-    const { value, grads } = tf.variableGrads(
-      () => softmaxCrossEntropy(model.apply(images, { training: true }), labels),
-      [...optimizer.variables],
-    );
-    optimizer.apply(
-      optimizer.variables.map(variable => grads[variable.name]),
-      learningRate,
-      value,
-    );
-    return [value];
-  });
   const before = peak();
   const byStep = [];
   for (let i = 0; i < steps; i++) {
-    tf.tidy(() => update.run([images, labels, tf.scalar(0.002)])[0].dataSync());
-    byStep.push({ mode: update.mode, used: tf.memory().numBytes, resident: peak() });
+    step.run(images, labels, 0.002);
+    byStep.push({ mode: step.compiled.mode, used: engine.memory().usedBytes, resident: peak() });
   }
   return { version: engine.describe(), before, peak: peak(), byStep };
 }

@@ -14,10 +14,9 @@ import { availableParallelism, cpus, platform, release } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { CompiledStep } from '../dist/src/engines/compiledStep.js';
-import { engine, softmaxCrossEntropy, tf, zoo } from '../dist/src/index.js';
-import { Optimizer } from '../dist/src/training/optimizer.js';
+import { engine, tf, zoo } from '../dist/src/index.js';
 import { Recipe } from '../dist/src/training/recipe.js';
+import { TrainStep } from '../dist/src/training/trainStep.js';
 
 /** Batch sizes, unless --batch says otherwise: the paper's for its MNIST networks, what a CPU takes for the others. */
 const BATCHES = { lenet: 256, vggMnist: 256, vgg8: 64, mobileNetV2: 64, resnet101: 16 };
@@ -119,42 +118,24 @@ async function startPeer() {
   };
 }
 
-/** Our step, in the parts that `train` is made of. */
+/** The step that `train` takes. */
 function stepper(name, activation, batch) {
   const model = zoo.create(name, { activation });
-  const optimizer = new Optimizer(model, Recipe.parse({ optimizer: 'adam' }));
+  const step = new TrainStep(model, Recipe.parse({ optimizer: 'adam' }));
   const shape = [batch, ...model.inputs[0].shape.slice(1)];
   const images = tf.randomNormal(shape, 0, 1, 'float32', 1);
   const labels = tf.tensor1d(
     Array.from({ length: batch }, (_, i) => i % 10),
     'int32',
   );
-  const update = new CompiledStep(([images, labels, learningRate]) => {
-    const { value, grads } = tf.variableGrads(
-      () => softmaxCrossEntropy(model.apply(images, { training: true }), labels),
-      [...optimizer.variables],
-    );
-    optimizer.apply(
-      optimizer.variables.map(variable => grads[variable.name]),
-      learningRate,
-      value,
-    );
-    return [value];
-  });
-  const step = () =>
-    tf.tidy(() => {
-      const [loss] = update.run([images, labels, tf.scalar(0.002)]);
-      return loss.dataSync()[0]; // waits for the result, as .item() does
-    });
-  for (let i = 0; i < warmup; i++) step();
   const time = () => {
     const began = performance.now();
-    step();
+    step.run(images, labels, 0.002); // waits for the loss, as .item() does
     return performance.now() - began;
   };
+  for (let i = 0; i < warmup; i++) time();
   const dispose = () => {
-    update.dispose();
-    optimizer.dispose();
+    step.dispose();
     model.dispose();
     tf.dispose([images, labels]);
     engine.releaseMemory();

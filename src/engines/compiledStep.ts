@@ -36,7 +36,7 @@ const MOST_RECORDINGS = 4;
  * that were not seen before are recorded anew. On engines other than torch the step just runs.
  *
  * ```ts
- * const step = compileStep(([x, rate]) => [loss]); // gradients and updates of variables included
+ * const step = new CompiledStep(([x, rate]) => [loss]); // gradients and updates of variables included
  * const [loss] = step.run([x, rate]);
  * ```
  */

@@ -2,19 +2,18 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../../datasets/dataset.js';
-import { CompiledStep, type StepCompilation } from '../engines/compiledStep.js';
+import type { StepCompilation } from '../engines/compiledStep.js';
 import { engine } from '../engines/index.js';
 import { OptionsError, PadezooError } from '../errors.js';
-import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.js';
 import { checkOptions } from '../options.js';
 import { Task } from '../task.js';
 import { checkCanTrain, checkFits } from './check.js';
 import type { EpochRecord } from './epochRecord.js';
-import { countCorrect, evaluate } from './evaluate.js';
-import { Optimizer } from './optimizer.js';
+import { evaluate } from './evaluate.js';
 import { type Metrics, provenanceOf, remember } from './provenance.js';
 import { learningRateAt, Recipe, type RecipeOptions } from './recipe.js';
 import { setWeights, type TrainingState, weightsOf } from './state.js';
+import { TrainStep } from './trainStep.js';
 
 export interface TrainOptions extends RecipeOptions {
   /** Default: the data set that the network was trained on before. */
@@ -110,15 +109,14 @@ async function* trainWith(
   checkFits('train', model, data);
   const { epochs, batchSize, seed } = recipe;
   const stepsPerEpoch = Math.ceil(data.length.train / batchSize);
-  const optimizer = new Optimizer(model, recipe);
   const state = from && 'weights' in from ? from : undefined;
   const records: EpochRecord[] = [...(state?.epochs ?? [])];
-  const update = trainStep(model, optimizer, compile);
+  const update = new TrainStep(model, recipe, compile);
   const began = performance.now();
   try {
     if (state) {
       setWeights(model, state.weights);
-      optimizer.restore(state.optimizer);
+      update.optimizer.restore(state.optimizer);
     }
     yield { type: 'start', epochs, stepsPerEpoch, source: data.source };
     for (let epoch = 1 + (from?.epoch ?? 0); epoch <= epochs; epoch++) {
@@ -133,7 +131,7 @@ async function* trainWith(
           learningRate = learningRateAt(recipe, epoch - 1 + step / stepsPerEpoch);
           step++;
           const count = batch.labels.shape[0];
-          const result = runStep(update, batch.images, batch.labels, learningRate);
+          const result = update.run(batch.images, batch.labels, learningRate);
           loss = result.loss;
           if (!Number.isFinite(loss)) throw new DivergedError(epoch, step, loss, learningRate);
           seen.loss += loss * count;
@@ -156,7 +154,7 @@ async function* trainWith(
       records.push(record);
       yield { type: 'epoch', ...record };
       if (checkpoints === 'every-epoch') {
-        const optimizerState = optimizer.state();
+        const optimizerState = update.optimizer.state();
         yield {
           type: 'checkpoint',
           state: { epoch, epochs: [...records], weights: weightsOf(model), optimizer: optimizerState },
@@ -165,7 +163,6 @@ async function* trainWith(
     }
   } finally {
     update.dispose();
-    optimizer.dispose();
   }
   const { testAccuracy, testLoss } = records.at(-1)!;
   remember(model, { recipe, data, metrics: { testAccuracy, testLoss }, epochs: records });
@@ -177,42 +174,4 @@ async function* trainWith(
     testLoss,
     seconds: (performance.now() - began) / 1000,
   };
-}
-
-/** Forward, backward and update, from [images, labels, learning rate] to [mean loss, correct answers]. */
-function trainStep(
-  model: LayersModel,
-  optimizer: Optimizer,
-  compile: StepCompilation = 'auto',
-): CompiledStep {
-  const step = (inputs: readonly tf.Tensor[]) => {
-    const [images, labels, learningRate] = inputs as [tf.Tensor4D, tf.Tensor1D, tf.Scalar];
-    let correct: tf.Tensor | undefined;
-    const { value, grads } = tf.variableGrads(() => {
-      const logits = model.apply(images, { training: true }) as tf.Tensor2D;
-      correct = tf.keep(countCorrect(logits, labels));
-      return softmaxCrossEntropy(logits, labels);
-    }, [...optimizer.variables]);
-    optimizer.apply(
-      optimizer.variables.map(({ name }) => grads[name]!),
-      learningRate,
-      value,
-    );
-    const result = [value, correct!.clone()];
-    correct!.dispose();
-    return result;
-  };
-  return new CompiledStep(step, compile);
-}
-
-function runStep(
-  step: CompiledStep,
-  images: tf.Tensor4D,
-  labels: tf.Tensor1D,
-  learningRate: number,
-): { loss: number; correct: number } {
-  return tf.tidy(() => {
-    const [loss, correct] = step.run([images, labels, tf.scalar(learningRate)]);
-    return { loss: loss!.dataSync()[0]!, correct: correct!.dataSync()[0]! };
-  });
 }
