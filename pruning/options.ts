@@ -1,7 +1,10 @@
-/** The options of `prune`, checked before any work starts. */
+/** The options of `prune`, checked before any work starts, and the plan that they make. */
 import { z } from 'zod';
+import type { Dataset } from '../datasets/dataset.js';
+import type { Recipe } from '../src/training/recipe.js';
 import { AGGREGATIONS, CRITERIA, type Criterion } from './criteria.js';
-import { ACTIVATION_RESTARTS, type RestartOption } from './restart.js';
+import type { CouplingGraph } from './graph.js';
+import { ACTIVATION_RESTARTS, type Restart, type RestartOption } from './restart.js';
 import { PERCENT_OF } from './schedule.js';
 
 /** `'random-pruning'`: as many channels, drawn by seed; `'random-reinitialisation'`: the same channels, new weights. */
@@ -35,3 +38,19 @@ export const Options = z.strictObject({
   /** Controls that are trained beside each step. */
   ablations: z.array(z.enum(ABLATIONS)).default([]),
 });
+
+/** `prune`'s options, checked and complete. */
+export interface Plan extends Omit<z.output<typeof Options>, 'restart'> {
+  readonly restart: Restart;
+  readonly graph: CouplingGraph;
+  readonly to: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly data?: Dataset;
+  /** Absent: only cut. */
+  readonly recipe?: Recipe;
+}
+
+/** Every step's draws are its own. */
+export function seedOf({ recipe }: Plan, percent: number): number {
+  return (recipe?.seed ?? 0) + Math.round(percent);
+}
