@@ -787,6 +787,20 @@ async function download(url, file) {
 
 const nativeSources = () => filesBelow(NATIVE, /\.(cpp|h|hpp)$/);
 
+/**
+ * A native source and the headers of ours that it includes, directly or not.
+ *
+ * @param {string} source
+ * @returns {string[]}
+ */
+function withHeaders(source) {
+  const files = new Set([source]);
+  for (const file of files) // which grows meanwhile
+    for (const [, name = ''] of textOf(file).matchAll(/^\s*#include "(.+)"/gm))
+      files.add(join(dirname(file), name));
+  return [...files].sort();
+}
+
 /** The name under which the present sources, platform and choices are remembered. */
 function selector() {
   const { PADEZOO_LIBTORCH: given, CXX = '' } = process.env;
@@ -939,19 +953,19 @@ async function buildAddon(compiler, libtorch, log) {
     throw new SetupError(`addon: ${NATIVE} has no sources; install padezoo again`);
   if (!existsSync(join(target, 'padezoo.node'))) {
     const units = [...operators, ...addon];
-    log(`compiling ${units.length} files with ${compiler.name} against libtorch ${libtorch.version}`);
-    const headersBeside = (/** @type {string} */ source) =>
-      contentHash(sources.filter(file => !file.endsWith('.cpp') && dirname(file) === dirname(source)));
     /** Where a compiled file is kept: one that has not changed, in any checkout, is not compiled again. */
     const object = (/** @type {{ source: string, flags: string[] }} */ { source, flags: own }) =>
       join(
         cacheDirectory(),
         'objects',
-        `${hashOf(contentHash([source]), headersBeside(source), compiler.name, libtorch.version, ...own)}.o`,
+        `${hashOf(contentHash(withHeaders(source)), compiler.name, libtorch.version, ...own)}.o`,
       );
+    const waiting = units.filter(unit => !existsSync(object(unit)));
+    log(
+      `compiling ${waiting.length} of ${units.length} files with ${compiler.name} against libtorch ${libtorch.version}`,
+    );
     const objects = (/** @type {typeof units} */ part) => part.map(object);
     await buildBeside(target, async folder => {
-      const waiting = units.filter(unit => !existsSync(object(unit)));
       const work = async () => {
         for (let unit = waiting.shift(); unit; unit = waiting.shift()) {
           const finished = object(unit);

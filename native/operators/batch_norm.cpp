@@ -1,5 +1,4 @@
-// padezoo::batch_norm over the last axis in training, alone or with the Padé activation after it, and their gradients;
-// padezoo::channel_sums, which is all that a bias's gradient is.
+// padezoo::batch_norm over the last axis in training, alone or with the Padé activation after it, and their gradients.
 //
 //   z = (x - mean) / sqrt(variance + epsilon) * gamma + beta,  y = z or P(z)/Q(z)   (Ioffe & Szegedy 2015, Algorithm 1)
 //
@@ -8,20 +7,11 @@
 // other. x, y: float32 or bfloat16 [..., c] (computed in float32); everything per channel is float32 [c].
 #include <torch/library.h>
 
-#include "pade_call.h"
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define PADEZOO_VERSIONS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define PADEZOO_VERSIONS
-#endif
+#include "channels.h"
+#include "versions.h"
 
 namespace padezoo {
 namespace {
-
-using pade::Bfloat16;
-
-constexpr int64_t kTile = pade::kRun * pade::kLanes;  // elements; the Padé operator's tile for one set of coefficients
 
 // --- loops over a tile; per-channel numbers are repeated to its length ---
 
@@ -55,119 +45,11 @@ PADEZOO_VERSIONS void combine(const float* dz, const float* __restrict x, const 
   for (int64_t i = 0; i < count; i++) dx[i] = a[i] * dz[i] - b[i] * (x[i] - mean[i]) - k[i];
 }
 
-PADEZOO_VERSIONS void widenAll(const Bfloat16* __restrict from, float* __restrict to, int64_t count) {
-  for (int64_t i = 0; i < count; i++) {
-    const uint32_t bits = static_cast<uint32_t>(from[i].bits) << 16;
-    __builtin_memcpy(&to[i], &bits, sizeof bits);
-  }
-}
-
-/// To the nearest, ties to even; a NaN stays one.
-PADEZOO_VERSIONS void narrowAll(const float* __restrict from, Bfloat16* __restrict to, int64_t count) {
-  for (int64_t i = 0; i < count; i++) {
-    uint32_t bits;
-    __builtin_memcpy(&bits, &from[i], sizeof bits);
-    const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    to[i].bits = static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : rounded);
-  }
-}
-
-/// A tile in float32: the memory itself, or a copy in `buffer`.
-const float* floats(const float* tile, float*, int64_t) { return tile; }
-const float* floats(const Bfloat16* tile, float* buffer, int64_t count) {
-  widenAll(tile, buffer, count);
-  return buffer;
-}
-
-/// Where a tile's float32 results are written: the memory itself, or `buffer`, from where `put` narrows them.
-float* target(float* tile, float*) { return tile; }
-float* target(Bfloat16*, float* buffer) { return buffer; }
-void put(const float*, float*, int64_t) {}
-void put(const float* results, Bfloat16* tile, int64_t count) { narrowAll(results, tile, count); }
-
 /// Asks for the next tile while this one is calculated, when the memory would otherwise wait.
 template <typename T>
 void fetchNext(const T* tile) {
   for (int64_t i = 0; i < kTile; i += 64 / sizeof(T)) __builtin_prefetch(tile + kTile + i, 0, 2);
 }
-
-// --- numbers per channel ---
-
-/// A number per channel, repeated so that a tile that starts at any channel finds its own side by side.
-class PerChannel {
- public:
-  template <typename Value>
-  PerChannel(int64_t channels, const Value& value) : channels_(channels), values_(channels + kTile) {
-    for (int64_t i = 0; i < channels + kTile; i++) values_[i] = i < channels ? static_cast<float>(value(i)) : values_[i - channels];
-  }
-  const float* from(int64_t element) const { return &values_[element % channels_]; }
-
- private:
-  int64_t channels_;
-  std::vector<float> values_;
-};
-
-PADEZOO_VERSIONS void addWide(double* __restrict sums, float* __restrict from, int64_t count) {
-  for (int64_t i = 0; i < count; i++) {
-    sums[i] += from[i];
-    from[i] = 0;
-  }
-}
-
-PADEZOO_VERSIONS void addTo(float* __restrict sums, const float* __restrict x, int64_t count) {
-  for (int64_t i = 0; i < count; i++) sums[i] += x[i];
-}
-
-/// Two sums per channel: some tiles are added in float32, the rest in float64, in an order that no thread changes.
-class ChannelSums {
- public:
-  ChannelSums(int64_t channels, const pade::Cut& cut)
-      : channels_(channels), cut_(cut), parts_(std::min(cut.blocks, kParts)), sums_(2 * channels * parts_) {}
-
-  struct Scratch {
-    std::vector<float> first, second;
-  };
-
-  /// Runs `body(scratch, begin, count, block)` over all tiles; it adds to the scratch from its tile's first channel on.
-  template <typename Body>
-  void over(int64_t elements, const Body& body) {
-    at::parallel_for(0, parts_, 1, [&](int64_t from, int64_t to) {
-      Scratch scratch{std::vector<float>(channels_ + kTile), std::vector<float>(channels_ + kTile)};
-      for (int64_t part = from; part < to; part++) {
-        double* sums = &sums_[2 * channels_ * part];
-        int64_t tiles = 0;
-        for (int64_t block = part * cut_.blocks / parts_; block < (part + 1) * cut_.blocks / parts_; block++)
-          for (int64_t tile = cut_.firstTile(block); tile < cut_.firstTile(block + 1); tile++) {
-            body(scratch, tile * kTile, std::min(kTile, elements - tile * kTile), block);
-            if (++tiles % kFloatTiles == 0) fold(scratch, sums);
-          }
-        fold(scratch, sums);
-      }
-    });
-    totals_.assign(2 * channels_, 0);
-    for (int64_t part = 0; part < parts_; part++)
-      for (int64_t i = 0; i < 2 * channels_; i++) totals_[i] += sums_[2 * channels_ * part + i];
-  }
-  double first(int64_t channel) const { return totals_[channel]; }
-  double second(int64_t channel) const { return totals_[channels_ + channel]; }
-
- private:
-  static constexpr int64_t kParts = 32;        // enough for the threads; more cost a fold each
-  static constexpr int64_t kFloatTiles = 128;  // a lane's terms in float32, as in a coefficient's gradient
-
-  void fold(Scratch& scratch, double* sums) {
-    for (int64_t from = 0; from < channels_ + kTile; from += channels_) {
-      const int64_t count = std::min(channels_, channels_ + kTile - from);
-      addWide(sums, &scratch.first[from], count);
-      addWide(sums + channels_, &scratch.second[from], count);
-    }
-  }
-
-  int64_t channels_;
-  const pade::Cut& cut_;
-  int64_t parts_;
-  std::vector<double> sums_, totals_;
-};
 
 // --- the activation behind the normalisation ---
 
@@ -216,11 +98,6 @@ struct PadeStep {
 };
 
 // --- the operators ---
-
-void checkInput(const at::Tensor& x) {
-  TORCH_CHECK((x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && x.dim() >= 1,
-              "x must be float32 or bfloat16 [..., c], got ", x.scalar_type(), " ", x.sizes());
-}
 
 void checkChannels(const at::Tensor& x, std::initializer_list<const at::Tensor*> vectors) {
   for (const at::Tensor* vector : vectors)
@@ -359,29 +236,6 @@ Gradients backward(const at::Tensor& gradient, const at::Tensor& input, const at
   return result;
 }
 
-template <typename T>
-at::Tensor channelSumsOf(const at::Tensor& x) {
-  const int64_t channels = x.size(-1), elements = x.numel();
-  const pade::Cut cut(x, 1);
-  const T* from = static_cast<const T*>(x.data_ptr());
-  ChannelSums sums(channels, cut);
-  sums.over(elements, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t) {
-    float buffer[kTile];
-    addTo(&scratch.first[begin % channels], floats(from + begin, buffer, count), count);
-  });
-  at::Tensor result = at::empty({channels}, at::kFloat);
-  for (int64_t c = 0; c < channels; c++) result.data_ptr<float>()[c] = static_cast<float>(sums.first(c));
-  return result;
-}
-
-/// The sums over all axes but the last, float32 [c].
-at::Tensor channelSums(const at::Tensor& input) {
-  checkInput(input);
-  const at::Tensor x = input.contiguous();
-  if (x.numel() == 0) return at::zeros({x.size(-1)}, at::kFloat);
-  return x.scalar_type() == at::kFloat ? channelSumsOf<float>(x) : channelSumsOf<Bfloat16>(x);
-}
-
 Triple anyForward(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& runningMean,
                   const at::Tensor& runningVariance, double momentum, double epsilon, const PadeStep* activation) {
   checkInput(x);
@@ -431,7 +285,6 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> batchNorm
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(padezoo, library) {
-  library.def("channel_sums(Tensor x) -> Tensor");
   library.def(
       "batch_norm(Tensor x, Tensor gamma, Tensor beta, Tensor(a!) running_mean, Tensor(b!) running_variance,"
       " float momentum, float epsilon) -> (Tensor y, Tensor mean, Tensor inverse_deviation)");
@@ -449,7 +302,6 @@ TORCH_LIBRARY_FRAGMENT(padezoo, library) {
 }
 
 TORCH_LIBRARY_IMPL(padezoo, CPU, library) {
-  library.impl("channel_sums", &channelSums);
   library.impl("batch_norm", &batchNorm);
   library.impl("batch_norm_backward", &batchNormBackward);
   library.impl("batch_norm_pade", &batchNormPade);

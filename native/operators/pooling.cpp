@@ -2,17 +2,10 @@
 //
 // libtorch's own kernels keep int64 indices, twice the bytes of what they pool; a byte is enough inside a window. Of equal
 // elements the first in reading order is the maximum, as in PyTorch; a NaN is larger than any number.
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/library.h>
 
-#include <vector>
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define PADEZOO_VERSIONS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define PADEZOO_VERSIONS
-#endif
+#include "channels.h"
+#include "versions.h"
 
 namespace padezoo {
 namespace {
@@ -99,13 +92,6 @@ void forRows(const Shape& s, const Body& body) {
   at::parallel_for(0, s.images * s.outHeight, grain, body);
 }
 
-/// Rows in float32: the memory itself, or a copy in `buffer`.
-const float* floats(const float* rows, float*, int64_t) { return rows; }
-const float* floats(const c10::BFloat16* rows, float* buffer, int64_t count) {
-  for (int64_t i = 0; i < count; i++) buffer[i] = rows[i];
-  return buffer;
-}
-
 template <typename T>
 void forwardAll(const at::Tensor& x, at::Tensor& y, at::Tensor& places, const Shape& s) {
   const T* from = static_cast<const T*>(x.data_ptr());
@@ -117,8 +103,9 @@ void forwardAll(const at::Tensor& x, at::Tensor& y, at::Tensor& places, const Sh
     for (int64_t row = begin; row < end; row++) {
       const int64_t out = row * s.outRowLength();
       const float* window = floats(from + s.firstRow(row) * s.rowLength(), wide.data(), s.rowLength() * s.window);
-      forwardRow(window, best.data(), place + out, columns.data(), rows.data(), found.data(), s);
-      for (int64_t i = 0; i < s.outRowLength(); i++) to[out + i] = best[i];  // exact: every result is one of x's values
+      float* results = target(to + out, best.data());
+      forwardRow(window, results, place + out, columns.data(), rows.data(), found.data(), s);
+      put(results, to + out, s.outRowLength());  // exact: every result is one of x's values
     }
   });
 }
@@ -129,7 +116,7 @@ std::tuple<at::Tensor, at::Tensor> maxPool(const at::Tensor& input, int64_t wind
   at::Tensor y = at::empty({s.images, s.outHeight, s.outWidth, s.channels}, x.options());
   at::Tensor places = at::empty(y.sizes(), x.options().dtype(at::kByte));
   if (x.scalar_type() == at::kFloat) forwardAll<float>(x, y, places, s);
-  else forwardAll<c10::BFloat16>(x, y, places, s);
+  else forwardAll<Bfloat16>(x, y, places, s);
   return {y, places};
 }
 
@@ -158,7 +145,7 @@ at::Tensor maxPoolBackward(const at::Tensor& gradient, const at::Tensor& input, 
               places.scalar_type(), " ", places.sizes());
   at::Tensor dx = at::zeros(input.sizes(), input.options());
   if (dx.scalar_type() == at::kFloat) backwardAll<float>(dy, places, dx, s);
-  else backwardAll<c10::BFloat16>(dy, places, dx, s);
+  else backwardAll<Bfloat16>(dy, places, dx, s);
   return dx;
 }
 
