@@ -1,83 +1,90 @@
-// Freed blocks go to a list of their size class and are handed out again; the kept bytes are bounded.
+// Freed blocks are joined with their free neighbours and handed out again, best fit first; the kept bytes are bounded.
 #include "caching_allocator.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
+#include <sys/mman.h>
 #include <torch/version.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
-#include <unordered_map>
-#include <vector>
+#include <set>
 
 namespace padezoo {
 namespace {
 
-constexpr size_t kAlignment = 64;           // a cache line, and the widest vector
-constexpr size_t kSmallest = 64 * 1024;     // below this malloc keeps the memory itself
+constexpr size_t kAlignment = 64;        // a cache line, and the widest vector
+constexpr size_t kSmallest = 64 * 1024;  // below this malloc keeps the memory itself
 
-/// Eight classes between two powers of two: at most 1/8 of a block is wasted.
-size_t sizeClass(size_t bytes) {
-  if (bytes <= kSmallest) return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  size_t power = kSmallest;
-  while (power * 2 < bytes) power *= 2;
-  const size_t step = power / 8;
-  return (bytes + step - 1) / step * step;
-}
+size_t roundedUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
+/// A stretch of the arena. Neighbours are linked in the order of their addresses, and no two of them are free.
+struct Block {
+  char* begin;
+  size_t bytes;
+  size_t kept;  // how many of a free block's bytes, from its begin, may be mapped
+  bool free;
+  Block *before, *after;
+};
+
+struct BySize {
+  bool operator()(const Block* a, const Block* b) const {
+    return a->bytes != b->bytes ? a->bytes < b->bytes : a->begin < b->begin;
+  }
+};
+
+/// Lies in the cache line before what the caller gets; without a block it is malloc's.
 struct Header {
+  Block* block;
   size_t bytes;
 };
 static_assert(sizeof(Header) <= kAlignment, "the header lies in one cache line before the block");
 
+Header* headerOf(void* data) { return reinterpret_cast<Header*>(static_cast<char*>(data) - kAlignment); }
+
+/// One stretch of addresses as long as the machine's memory, of which only what is touched is mapped: there every freed
+/// block can join its neighbours. Lists of freed blocks by classes of sizes kept half as much again as a step of DenseNet,
+/// whose layers all differ in size, needs.
 class Cache {
  public:
-  void* take(size_t wanted) {
-    const size_t bytes = sizeClass(wanted);
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      used_ += bytes;
-      auto list = free_.find(bytes);
-      if (list != free_.end() && !list->second.empty()) {
-        void* block = list->second.back();
-        list->second.pop_back();
-        cached_ -= bytes;
-        return block;
-      }
-    }
-    void* base = nullptr;
-    if (posix_memalign(&base, kAlignment, bytes + kAlignment) != 0) {
-      release();
-      TORCH_CHECK(posix_memalign(&base, kAlignment, bytes + kAlignment) == 0, "out of memory: ", bytes, " bytes wanted");
-    }
-    static_cast<Header*>(base)->bytes = bytes;
-    return static_cast<char*>(base) + kAlignment;
+  Cache() {
+    const int protection = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void* arena = mmap(nullptr, physical_, protection, flags, -1, 0);
+    if (arena != MAP_FAILED)  // else addresses are rationed here, and malloc serves all
+      free_.insert(new Block{static_cast<char*>(arena), physical_, 0, true, nullptr, nullptr});
   }
 
-  void give(void* block) {
-    void* base = static_cast<char*>(block) - kAlignment;
-    const size_t bytes = static_cast<Header*>(base)->bytes;
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      used_ -= bytes;
-      if (bytes > kSmallest && cached_ + bytes <= limit_) {
-        free_[bytes].push_back(block);
-        cached_ += bytes;
-        return;
-      }
-    }
-    std::free(base);
+  void* take(size_t wanted) {
+    const size_t bytes = roundedUp(wanted, kAlignment) + kAlignment;
+    std::lock_guard<std::mutex> lock(mutex_);
+    Block* block = bytes > kSmallest ? bestFit(bytes) : nullptr;
+    void* data = (block ? block->begin : fromMalloc(bytes)) + kAlignment;
+    *headerOf(data) = {block, block ? block->bytes : bytes};
+    used_ += headerOf(data)->bytes;
+    return data;
+  }
+
+  void give(void* data) {
+    const Header header = *headerOf(data);
+    std::lock_guard<std::mutex> lock(mutex_);
+    used_ -= header.bytes;
+    if (!header.block) return std::free(headerOf(data));
+    Block* block = header.block;
+    block->free = true;
+    block->kept = block->bytes;
+    cached_ += block->kept;
+    if (block->after && block->after->free) join(block, block->after, block->after);
+    if (block->before && block->before->free) block = join(block->before, block, block->before);
+    free_.insert(block);
+    if (cached_ > limit_) unmap(block);
   }
 
   void release() {
     std::lock_guard<std::mutex> lock(mutex_);
-    for (auto& list : free_)
-      for (void* block : list.second) std::free(static_cast<char*>(block) - kAlignment);
-    free_.clear();
-    cached_ = 0;
+    for (Block* block : free_) unmap(block);
   }
 
   AllocatorFigures figures() {
@@ -86,11 +93,61 @@ class Cache {
   }
 
  private:
+  char* fromMalloc(size_t bytes) {
+    void* begin = nullptr;
+    TORCH_CHECK(posix_memalign(&begin, kAlignment, bytes) == 0, "out of memory: ", bytes, " bytes wanted");
+    return static_cast<char*>(begin);
+  }
+
+  /// The smallest free block that holds so much; what it has beyond that stays free.
+  Block* bestFit(size_t bytes) {
+    Block smallest{nullptr, bytes, 0, true, nullptr, nullptr};
+    const auto found = free_.lower_bound(&smallest);
+    if (found == free_.end()) return nullptr;
+    Block* block = *found;
+    free_.erase(found);
+    if (block->bytes - bytes > kSmallest) {
+      Block* rest = new Block{block->begin + bytes, block->bytes - bytes, 0, true, block, block->after};
+      rest->kept = block->kept > bytes ? block->kept - bytes : 0;
+      if (rest->after) rest->after->before = rest;
+      block->after = rest;
+      block->bytes = bytes;
+      block->kept -= rest->kept;
+      free_.insert(rest);
+    }
+    cached_ -= block->kept;
+    block->free = false;
+    return block;
+  }
+
+  /// Makes one block of two neighbours; `listed` is the one that waits among the free ones.
+  Block* join(Block* first, Block* second, Block* listed) {
+    free_.erase(listed);
+    first->bytes += second->bytes;
+    first->kept += second->kept;
+    first->after = second->after;
+    if (first->after) first->after->before = first;
+    delete second;
+    return first;
+  }
+
+  /// Gives the whole pages of a free block back to the system.
+  void unmap(Block* block) {
+    if (block->kept == 0) return;
+    const uintptr_t begin = roundedUp(reinterpret_cast<uintptr_t>(block->begin), page_);
+    const uintptr_t end = (reinterpret_cast<uintptr_t>(block->begin) + block->bytes) / page_ * page_;
+    if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    cached_ -= block->kept;
+    block->kept = 0;
+  }
+
   std::mutex mutex_;
-  std::unordered_map<size_t, std::vector<void*>> free_;
+  std::set<Block*, BySize> free_;
   size_t used_ = 0, cached_ = 0;
+  const size_t page_ = static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
+  const size_t physical_ = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * page_;
   // A quarter of the machine's memory: enough for every step measured, and never the reason that a machine swaps.
-  const size_t limit_ = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGE_SIZE)) / 4;
+  const size_t limit_ = physical_ / 4;
 };
 
 Cache& cache() {

@@ -4,6 +4,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { CompiledStep, type StepCompilation } from '../engines/compiledStep.js';
 import { softmaxCrossEntropy } from '../ops/softmaxCrossEntropy.js';
 import { countCorrect } from './evaluate.js';
+import { applyTraining, releaseTapeGoingBack } from './frugalPass.js';
 import { Optimizer } from './optimizer.js';
 import type { Recipe } from './recipe.js';
 
@@ -51,9 +52,11 @@ function step(
 ): tf.Tensor[] {
   let correct: tf.Tensor | undefined;
   const { value: loss, grads } = tf.variableGrads(() => {
-    const logits = model.apply(images, { training: true }) as tf.Tensor2D;
+    const logits = applyTraining(model, images) as tf.Tensor2D;
     correct = tf.keep(countCorrect(logits, labels)); // the gradient's tidy would take it along
-    return softmaxCrossEntropy(logits, labels);
+    const loss = softmaxCrossEntropy(logits, labels);
+    releaseTapeGoingBack();
+    return loss;
   }, [...optimizer.variables]);
   const gradients = optimizer.variables.map(({ name }) => grads[name]!);
   optimizer.apply(gradients, learningRate, loss);

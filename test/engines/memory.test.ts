@@ -117,6 +117,49 @@ torchTest(
   },
 );
 
+/** What a program prints as JSON in a process of its own, whose memory nothing else touches. */
+async function alone(program: string) {
+  const imports = `
+    import { engine, pau, tf } from '${new URL('../../src/index.js', import.meta.url)}';
+    await engine.use('torch', { threads: 1 });
+  `;
+  const flags = ['--expose-gc', '--input-type=module', '--eval'];
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, imports + program]);
+  return JSON.parse(stdout);
+}
+
+torchTest(
+  'freed tensors of any size make room for one as large as all of them, until memory is released',
+  async t => {
+    const { freed, reused, after, released } = await alone(`
+    const sizes = Array.from({ length: 50 }, (_, i) => 100_003 + 7_919 * ((i * 31) % 50)); // 59 MB in all
+
+    const tensors = sizes.map(size => tf.fill([size], 1));
+    const isEven = (_, i) => i % 2 === 0;
+    const isOdd = (_, i) => i % 2 === 1;
+    tf.dispose([...tensors.filter(isEven), ...tensors.filter(isOdd).reverse()]); // holes first
+    const figures = () => ({ ...engine.memory(), rss: process.memoryUsage.rss() });
+    const freed = figures();
+    const total = sizes.reduce((sum, size) => sum + size);
+    const large = tf.fill([total], 1);
+    const reused = figures();
+    large.dispose();
+    const after = figures();
+    engine.releaseMemory();
+    const released = figures();
+    console.log(JSON.stringify({ freed, reused, after, released }));
+  `);
+    const all = 4 * 14_700_000;
+    t.true(freed.cachedBytes > all, `${freed.cachedBytes}`);
+    t.true(freed.cachedBytes - reused.cachedBytes > all, 'taken from what was kept');
+    t.true(reused.rss - freed.rss < all / 10, 'and not from the system');
+    t.is(after.cachedBytes, freed.cachedBytes);
+    t.is(released.cachedBytes, 0);
+    t.true(after.rss - released.rss > 0.9 * all);
+    t.is(released.usedBytes, freed.usedBytes);
+  },
+);
+
 /** Bytes that the process may grow by in the last 8,000 of 10,000 steps: half a kilobyte a step, less than any tensor. */
 const MOST_GROWTH = 4e6;
 
@@ -125,12 +168,10 @@ for (const compile of ['auto', 'never'] as const) {
     `10,000 training steps leave no tensor behind and do not make the process larger (compile: ${compile})`,
     async t => {
       t.timeout(300_000, 'on a busy machine');
-      const program = `
-    import { engine, pau, tf } from '${new URL('../../src/index.js', import.meta.url)}';
+      const { early, late, losses } = await alone(`
     import { Recipe } from '${new URL('../../src/training/recipe.js', import.meta.url)}';
     import { TrainStep } from '${new URL('../../src/training/trainStep.js', import.meta.url)}';
     import * as layers from '@tensorflow/tfjs-layers';
-    await engine.use('torch', { threads: 1 });
     const model = layers.sequential({
       layers: [
         layers.layers.conv2d({ inputShape: [4, 4, 1], filters: 2, kernelSize: 3 }),
@@ -153,14 +194,7 @@ for (const compile of ['auto', 'never'] as const) {
       losses.push(lossOf(index));
     }
     process.stdout.write(JSON.stringify({ early: at[2_000], late: at[10_000], losses: [losses[0], losses.at(-1)] }));
-  `;
-      const { stdout } = await promisify(execFile)(process.execPath, [
-        '--expose-gc',
-        '--input-type=module',
-        '--eval',
-        program,
-      ]);
-      const { early, late, losses } = JSON.parse(stdout);
+  `);
       t.deepEqual(late.tfjs, early.tfjs);
       t.deepEqual(late.native, early.native);
       const growth = late.bytes - early.bytes;
