@@ -134,15 +134,24 @@ addRule('BatchNorm', call => {
   return firstOf(call);
 });
 
-/** A set of coefficients for all channels, or one for each. */
+/**
+ * A set of coefficients for all channels, for each, or for runs of neighbours: there the n-th channels of all runs go
+ * together, so that the runs stay as long as each other and every channel keeps its set.
+ */
 addRule('Pade', call => {
   const channels = firstOf(call);
   const { shared = 'layer' } = call.config as { shared?: 'layer' | 'channel' | { groups: number } };
-  if (shared === 'layer') return channels;
-  if (typeof shared === 'object' && shared.groups !== channels.length)
-    return `shares coefficients among neighbouring channels, which move when channels go; build it with shared 'layer' or 'channel'`;
-  for (const weight of ['numerator', 'denominator']) call.axis(weight, 0, 'follows', channels);
-  call.reconfigure(() => ({ shared: 'channel' }), channels);
+  const groups = shared === 'layer' ? 1 : shared === 'channel' ? channels.length : shared.groups;
+  if (groups === channels.length) {
+    for (const weight of ['numerator', 'denominator']) call.axis(weight, 0, 'follows', channels);
+    call.reconfigure(() => ({ shared: 'channel' }), channels);
+    return channels;
+  }
+  const run = channels.length / groups;
+  if (!Number.isInteger(run))
+    return `shares ${groups} sets of coefficients among ${channels.length} channels, which are no multiple of it`;
+  for (let i = 1; i < groups; i++)
+    call.tie(channels.subarray(0, run), channels.subarray(i * run, (i + 1) * run));
   return channels;
 });
 

@@ -190,6 +190,9 @@ async function* stepOf(
     const record = {
       percent,
       criterion: ablation === 'random-pruning' ? 'random' : nameOf(plan.criterion),
+      aggregation: plan.aggregation,
+      scope: plan.scope,
+      percentOf: plan.percentOf,
       restart: how.kind === 'rewind' ? `rewind:${how.epoch}` : how.kind,
       widths: originals,
       kept: keptFilters(plan.graph, model, selection),

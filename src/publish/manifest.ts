@@ -42,6 +42,9 @@ const PruningStep = z
     /** Filters removed from each layer's original width, percent. */
     percent: z.number().min(0).max(100),
     criterion: z.string(),
+    aggregation: z.string().optional(),
+    scope: z.string().optional(),
+    percentOf: z.string().optional(),
     /** What the kept weights start the retraining from, e.g. `'fresh'`. */
     restart: z.string(),
     /** Layer name -> filters before any pruning. */

@@ -14,6 +14,12 @@ export interface Metrics {
 export interface PruningRecord {
   readonly percent: number;
   readonly criterion: string;
+  /** How the scores of coupled convolutions made one: `'sum'`, `'mean'`, `'max'`. */
+  readonly aggregation?: string;
+  /** `'layer'`, or `'global'` over all convolutions. */
+  readonly scope?: string;
+  /** What `percent` counts from: `'original'` widths, or what was `'remaining'`. */
+  readonly percentOf?: string;
   readonly restart: string;
   /** Convolution's name -> filters before any pruning. */
   readonly widths: Readonly<Record<string, number>>;

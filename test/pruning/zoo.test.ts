@@ -1,11 +1,16 @@
+import * as tf from '@tensorflow/tfjs-core';
 import type * as layers from '@tensorflow/tfjs-layers';
 import test from 'ava';
+import type { Dataset } from '../../datasets/dataset.js';
+import { CRITERIA, channelScores } from '../../pruning/criteria.js';
 import { type CouplingGraph, couplingGraph } from '../../pruning/graph.js';
 import { firstChannels, plannedCounts, sizesOf, widthsOf } from '../../pruning/plan.js';
-import { removeChannels } from '../../pruning/surgery.js';
+import { selectByLayer } from '../../pruning/select.js';
+import { aliveChannels, removeChannels } from '../../pruning/surgery.js';
+import { taylorScores } from '../../pruning/taylor.js';
 import { summary, zoo } from '../../src/index.js';
 import { torchTest } from '../support/engine.js';
-import '../support/engine.js';
+import { noise } from '../support/fixture.js';
 import { difference, someAlive } from './masked.js';
 import { shuffled } from './models.js';
 
@@ -196,6 +201,8 @@ for (const [name, options] of [
   ['mobileNetV2', { width: 0.25, activation: 'maxout' }],
   ['resnet18', { width: 0.25, activation: 'maxout' }],
   ['vgg8', { width: 0.25, activation: { name: 'pau', shared: 'channel' } }],
+  ['vgg8', { width: 0.25, activation: { name: 'pau', shared: { groups: 4 } } }],
+  ['resnet18', { width: 0.25, activation: { name: 'pau', shared: { groups: 2 } } }],
   ['denseNet121', { width: 0.25, activation: { name: 'pau', shared: 'channel' } }],
   ['lenet', { activation: 'rpau' }],
   ['vgg8', { width: 0.25, activation: 'srelu' }],
@@ -208,6 +215,54 @@ for (const [name, options] of [
     const off = difference(make, graph, someAlive(graph, 0.4, 1));
     t.true(off <= FLOAT32, `${off}`);
   });
+}
+
+/** What each criterion removes of each architecture, for as long as it takes to build them. */
+for (const name of ['lenet', 'vggMnist', 'vgg8', 'mobileNetV2', 'resnet18', 'resnet50', 'denseNet121']) {
+  torchTest(`${name}: pruned equals masked for what each criterion removes`, async t => {
+    const narrow = name === 'lenet' ? { activation: 'pau' } : { activation: 'pau', width: 0.125 };
+    const make = () => settled(build(name, narrow));
+    const model = make();
+    const graph = couplingGraph(model);
+    const [counts] = plannedCounts(widthsOf(graph), [40], { ...bounds, percentOf: 'original' });
+    const shape = model.inputs[0]!.shape.slice(1) as number[];
+    const taylor = await taylorScores(model, graph, randomImages(shape), { batchSize: 4, seed: 1 });
+    const chosen = new Set<string>();
+    for (const criterion of CRITERIA) {
+      if (criterion === 'bn-scale' && !graph.groups.every(({ followers }) => followers.some(isNorm)))
+        continue;
+      const scores = channelScores(model, graph, { criterion, aggregation: 'mean', seed: 1, taylor });
+      const selection = selectByLayer(graph, scores, counts!);
+      const off = difference(make, graph, aliveChannels(graph, selection));
+      t.true(off <= FLOAT32, `${criterion}: ${off}`);
+      chosen.add(selection.join());
+    }
+    t.true(chosen.size > 4, 'they choose differently');
+    model.dispose();
+  });
+}
+
+torchTest('ResNet101 in full width with PAU: pruned equals masked', t => {
+  const make = () => settled(build('resnet101', { activation: 'pau' }));
+  const graph = couplingGraph(make());
+  const off = difference(make, graph, someAlive(graph, 0.3, 2));
+  t.true(off <= FLOAT32, `${off}`);
+});
+
+const isNorm = (layer: string) => /bn|norm/.test(layer);
+
+/** Eight noisy images of two classes. */
+function randomImages([height, width, channels]: readonly number[]): Dataset {
+  const data = [0, 1].map(cls => noise(4 * height! * width! * channels!, 1, cls));
+  const dataset = {
+    async *train() {
+      for (const values of data) {
+        const images = tf.tensor4d(values, [4, height!, width!, channels!]);
+        yield { images, labels: tf.tensor1d([0, 1, 2, 3], 'int32') };
+      }
+    },
+  };
+  return dataset as unknown as Dataset;
 }
 
 /** Random statistics and affine weights; convolutions stay as they were drawn, so that a deep network's output is finite. */
