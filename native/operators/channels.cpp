@@ -21,6 +21,14 @@ PADEZOO_VERSIONS void narrowAll(const float* __restrict from, Bfloat16* __restri
   }
 }
 
+PADEZOO_VERSIONS void addAll(float* __restrict sums, const float* __restrict terms, int64_t count) {
+  for (int64_t i = 0; i < count; i++) sums[i] += terms[i];
+}
+
+PADEZOO_VERSIONS void addProducts(float* __restrict sums, const float* __restrict a, const float* __restrict b, int64_t count) {
+  for (int64_t i = 0; i < count; i++) sums[i] += a[i] * b[i];
+}
+
 PADEZOO_VERSIONS void moveSums(double* __restrict sums, float* __restrict from, int64_t count) {
   for (int64_t i = 0; i < count; i++) {
     sums[i] += from[i];

@@ -17,6 +17,8 @@ inline void checkInput(const at::Tensor& x) {
 void widenAll(const Bfloat16* from, float* to, int64_t count);
 /// To the nearest, ties to even; a NaN stays one.
 void narrowAll(const float* from, Bfloat16* to, int64_t count);
+void addAll(float* sums, const float* terms, int64_t count);
+void addProducts(float* sums, const float* a, const float* b, int64_t count);
 /// Adds in float64 and empties `from`.
 void moveSums(double* sums, float* from, int64_t count);
 

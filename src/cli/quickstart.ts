@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import writeFileAtomic from 'write-file-atomic';
 import { datasets } from '../../datasets/index.js';
+import { explain } from '../../pruning/explain.js';
+import { couplingGraph } from '../../pruning/graph.js';
 import { prune } from '../../pruning/prune.js';
 import { zoo } from '../../zoo/index.js';
 import { engine } from '../engines/index.js';
@@ -85,6 +87,7 @@ async function run({
       seed,
       steps: records,
       best,
+      coupling: explain(couplingGraph(model)),
     },
     report,
   );

@@ -4,6 +4,14 @@ import type { Aten, PendingTensor, TorchTensor } from '../aten.js';
 import type { Attributes, Call, Kernels } from '../kernel.js';
 import { enginePrecision, operand } from '../precision.js';
 import { activate } from './fusedActivation.js';
+import {
+  depthwiseInputGradient,
+  isOwnDepthwise,
+  isProduct,
+  patchConvolution,
+  patchFilterGradient,
+  patchInputGradient,
+} from './ownConvolution.js';
 import { type Padding, padded, paddingOf, unpadded } from './windows.js';
 
 const NCHW_TO_NHWC = [0, 2, 3, 1];
@@ -98,21 +106,26 @@ function convolve(call: Call, { depthwise }: { depthwise: boolean }): TorchTenso
   const shape = geometry(x!.shape, given!.shape, attributes, depthwise);
   if (shape.info.outShape.includes(0)) return aten('new_empty', x!, shape.info.outShape);
   const filter = depthwise || given!.layout === 'filter' ? given! : call.relay('filter', filterLayout);
+  const vector = bias && bias.shape.length === 1 ? operand(aten, bias) : null;
+  const others = bias && !vector;
+  const plus = (y: TorchTensor) => (others ? aten('add.Tensor', y, bias) : y);
+  const narrowed = operand(aten, x!);
+  if (!depthwise && isProduct(shape, 'forward', narrowed.dtype))
+    return plus(patchConvolution(aten, narrowed, operand(aten, filter), vector, shape));
   const channelsFirst = attributes.dataFormat === 'NCHW';
-  const channelsSecond = channelsFirst ? x! : toNchw(aten, x!);
-  const input = padded(aten, operand(aten, channelsSecond), shape.padding, 0);
+  const channelsSecond = channelsFirst ? narrowed : toNchw(aten, narrowed);
+  const input = padded(aten, channelsSecond, shape.padding, 0);
   const y = aten(
     'conv2d',
     input,
     filterOf(aten, operand(aten, filter), depthwise),
-    bias && bias.shape.length === 1 ? operand(aten, bias) : null,
+    vector,
     shape.stride,
     shape.padding.even,
     shape.dilation,
     depthwise ? shape.info.inChannels : 1,
   );
-  const result = channelsFirst ? y : toNhwc(aten, y);
-  return bias && bias.shape.length !== 1 ? aten('add.Tensor', result, bias) : result;
+  return plus(channelsFirst ? y : toNhwc(aten, y));
 }
 
 type Wanted = 'input' | 'filter';
@@ -130,9 +143,18 @@ function gradient(
   const filterShape = Array.isArray(filter) ? filter : filter.shape;
   if (dy.shape.includes(0)) return aten('new_zeros', dy, wanted === 'input' ? inShape : filterShape);
   const shape = geometry(inShape, filterShape, attributes, depthwise);
+  const narrowed = operand(aten, dy);
+  if (!depthwise && isProduct(shape, wanted, narrowed.dtype)) {
+    return wanted === 'input'
+      ? patchInputGradient(aten, narrowed, operand(aten, filter as TorchTensor), shape)
+      : patchFilterGradient(aten, narrowed, operand(aten, x as TorchTensor), shape);
+  }
+  if (depthwise && wanted === 'input' && isOwnDepthwise(shape)) {
+    return depthwiseInputGradient(aten, narrowed, operand(aten, filter as TorchTensor), shape);
+  }
   const channelsFirst = attributes.dataFormat === 'NCHW';
-  const nchw = (t: TorchTensor) => operand(aten, channelsFirst ? t : toNchw(aten, t));
-  const upstream = nchw(dy);
+  const nchw = (t: TorchTensor) => (channelsFirst ? t : toNchw(aten, t));
+  const upstream = nchw(narrowed);
   // libtorch looks at the shape only of the operand whose gradient is not wanted: a broadcast scalar will do.
   const shapeOnly = (sizes: number[]) => aten('expand', aten('new_empty', upstream, [1, 1, 1, 1]), sizes);
   const [h, w, inner, outer] = filterShape as [number, number, number, number];
@@ -140,7 +162,7 @@ function gradient(
   const [rows, columns] = (shape.padding.byHand ?? []).map(([before, after]) => before + after);
   const input = Array.isArray(x)
     ? shapeOnly([batchSize, inChannels, inHeight + (rows ?? 0), inWidth + (columns ?? 0)])
-    : padded(aten, nchw(x), shape.padding, 0);
+    : padded(aten, nchw(operand(aten, x)), shape.padding, 0);
   const weight = Array.isArray(filter)
     ? shapeOnly(depthwise ? [inner * outer, 1, h, w] : [outer, inner, h, w])
     : filterOf(aten, operand(aten, filter), depthwise);

@@ -1,0 +1,103 @@
+/**
+ * Convolutions as products of matrices, one row a patch of the image (native/operators/convolution.cpp): for shapes at which
+ * libtorch's own kernels are idle most of the time.
+ */
+import type { Aten, TorchTensor } from '../aten.js';
+import type { Geometry } from './convolution.js';
+
+export type Pass = 'forward' | 'input' | 'filter';
+
+/** Up to so many pixels of an output image a product is the faster one, by `scripts/bench-convolutions.mjs`. */
+const MOST_PIXELS: Readonly<Record<string, Record<Pass, number>>> = {
+  float32: { forward: 16, input: 16, filter: 16 },
+  bfloat16: { forward: 16, input: 16, filter: 64 },
+};
+/** Filters of one pixel, whose patches are the image's own. */
+const MOST_PIXELS_POINTWISE = 256;
+
+/** @param dtype of both operands */
+export function isProduct({ info }: Geometry, pass: Pass, dtype: string): boolean {
+  const most = MOST_PIXELS[dtype]?.[pass];
+  if (most === undefined || info.dataFormat !== 'channelsLast') return false;
+  const isPointwise = info.filterHeight * info.filterWidth === 1;
+  return info.outHeight * info.outWidth <= (isPointwise ? MOST_PIXELS_POINTWISE : most);
+}
+
+/** @param x `[n, h, w, i]`; @param filter `[h, w, i, o]`; @param bias `[o]` */
+export function patchConvolution(
+  aten: Aten,
+  x: TorchTensor,
+  filter: TorchTensor,
+  bias: TorchTensor | null,
+  shape: Geometry,
+): TorchTensor {
+  return aten('padezoo::patch_convolution', x, filter, bias, shape.stride, paddingOf(shape), shape.dilation);
+}
+
+/** @param dy `[n, oh, ow, o]` -> `[n, h, w, i]` */
+export function patchInputGradient(
+  aten: Aten,
+  dy: TorchTensor,
+  filter: TorchTensor,
+  shape: Geometry,
+): TorchTensor {
+  const size = [shape.info.inHeight, shape.info.inWidth];
+  return aten(
+    'padezoo::patch_convolution_input',
+    dy,
+    filter,
+    size,
+    shape.stride,
+    paddingOf(shape),
+    shape.dilation,
+  );
+}
+
+/** -> `[h, w, i, o]`, in the memory that `filterLayout` gives a filter */
+export function patchFilterGradient(
+  aten: Aten,
+  dy: TorchTensor,
+  x: TorchTensor,
+  shape: Geometry,
+): TorchTensor {
+  const size = [shape.info.filterHeight, shape.info.filterWidth];
+  return aten(
+    'padezoo::patch_convolution_filter',
+    dy,
+    x,
+    size,
+    shape.stride,
+    paddingOf(shape),
+    shape.dilation,
+  );
+}
+
+/** With a stride libtorch's kernel is the slow one (native/operators/depthwise.cpp). */
+export function isOwnDepthwise({ info, stride }: Geometry): boolean {
+  const isSingle = info.outChannels === info.inChannels;
+  return isSingle && info.dataFormat === 'channelsLast' && Math.max(...stride) > 1;
+}
+
+/** @param dy `[n, oh, ow, c]`; @param filter `[h, w, c, 1]` -> `[n, h, w, c]` */
+export function depthwiseInputGradient(
+  aten: Aten,
+  dy: TorchTensor,
+  filter: TorchTensor,
+  shape: Geometry,
+): TorchTensor {
+  const size = [shape.info.inHeight, shape.info.inWidth];
+  return aten('padezoo::depthwise_input', dy, filter, size, shape.stride, paddingOf(shape), shape.dilation);
+}
+
+/** Top, bottom, left, right; what the last window does not reach is cut off. */
+function paddingOf({ info, stride, dilation }: Geometry): number[] {
+  const { top, left } = info.padInfo;
+  const after = (size: number, filter: number, out: number, before: number, axis: 0 | 1) =>
+    (out - 1) * stride[axis] + dilation[axis] * (filter - 1) + 1 - size - before;
+  return [
+    top,
+    after(info.inHeight, info.filterHeight, info.outHeight, top, 0),
+    left,
+    after(info.inWidth, info.filterWidth, info.outWidth, left, 1),
+  ];
+}

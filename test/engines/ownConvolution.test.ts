@@ -1,0 +1,148 @@
+/** Convolutions that are products of matrices, and strided depthwise ones, against tfjs's cpu backend. */
+import '@tensorflow/tfjs-backend-cpu';
+import test from 'ava';
+import { engine, tf } from '../../src/index.js';
+import { largest, within } from '../support/closeness.js';
+import { torchTest } from '../support/engine.js';
+import { noise } from '../support/fixture.js';
+
+interface Geometry {
+  readonly image: [number, number, number, number];
+  /** height, width, in, out; of a depthwise one, out is the multiplier */
+  readonly filter: [number, number, number, number];
+  readonly stride?: number | [number, number];
+  readonly pad?:
+    | 'same'
+    | 'valid'
+    | number
+    | [[number, number], [number, number], [number, number], [number, number]];
+  readonly dilation?: number | [number, number];
+  readonly depthwise?: true;
+}
+
+const uneven: Geometry['pad'] = [
+  [0, 0],
+  [2, 1],
+  [0, 3],
+  [0, 0],
+];
+
+const GEOMETRIES: Record<string, Geometry> = {
+  'one pixel wide': { image: [2, 5, 3, 7], filter: [1, 1, 7, 3] },
+  'one pixel wide, stride 2': { image: [2, 5, 4, 7], filter: [1, 1, 7, 3], stride: 2 },
+  'one pixel wide, padded': { image: [1, 3, 3, 2], filter: [1, 1, 2, 5], pad: 1 },
+  '3x3 on 2x2 pixels': { image: [3, 2, 2, 5], filter: [3, 3, 5, 4], pad: 'same' },
+  '3x3 on 4x4 pixels': { image: [2, 4, 4, 17], filter: [3, 3, 17, 6], pad: 'same' },
+  '3x3, stride 2, even image': { image: [2, 8, 8, 3], filter: [3, 3, 3, 4], stride: 2, pad: 'same' },
+  '3x3, stride 2, odd image, uneven padding': {
+    image: [2, 7, 5, 3],
+    filter: [3, 3, 3, 4],
+    stride: 2,
+    pad: uneven,
+  },
+  'strides of their own': { image: [1, 9, 6, 3], filter: [3, 2, 3, 4], stride: [3, 2] },
+  'a stride beyond the filter': { image: [2, 9, 9, 3], filter: [2, 2, 3, 4], stride: 4 },
+  'holes in the filter': { image: [2, 7, 6, 3], filter: [3, 3, 3, 4], dilation: [2, 1], pad: 'same' },
+  'the whole image': { image: [5, 5, 5, 16], filter: [5, 5, 16, 12] },
+  'the whole image but a rim': { image: [2, 3, 3, 2], filter: [5, 5, 2, 3], pad: 1 },
+  'a single number': { image: [1, 1, 1, 1], filter: [1, 1, 1, 1] },
+  'depthwise, stride 2': {
+    image: [2, 8, 7, 19],
+    filter: [3, 3, 19, 1],
+    stride: 2,
+    pad: 'same',
+    depthwise: true,
+  },
+  'depthwise, uneven padding': {
+    image: [1, 6, 9, 3],
+    filter: [3, 3, 3, 1],
+    stride: [2, 2],
+    pad: uneven,
+    depthwise: true,
+  },
+  'depthwise, stride 3, wide': {
+    image: [2, 7, 7, 130],
+    filter: [5, 3, 130, 1],
+    stride: 3,
+    pad: 2,
+    depthwise: true,
+  },
+};
+
+const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
+
+/** Result, and gradients for image and filter of a weighted sum of it, on the engine that is set. */
+function results({
+  image,
+  filter,
+  stride = 1,
+  pad = 'valid',
+  dilation = 1,
+  depthwise,
+}: Geometry): Float32Array[] {
+  return tf.tidy(() => {
+    const x = tf.tensor4d(noise(size(image), 1, 1), image);
+    const w = tf.tensor4d(noise(size(filter), 1, 2), filter);
+    const convolve = (input: tf.Tensor, weights: tf.Tensor) =>
+      depthwise
+        ? tf.depthwiseConv2d(
+            input as tf.Tensor4D,
+            weights as tf.Tensor4D,
+            stride,
+            pad as 'valid',
+            'NHWC',
+            dilation,
+          )
+        : tf.conv2d(input as tf.Tensor4D, weights as tf.Tensor4D, stride, pad as 'valid', 'NHWC', dilation);
+    const y = convolve(x, w);
+    const read = (tensors: tf.Tensor[]) =>
+      tensors.map(tensor => tf.cast(tensor, 'float32').dataSync() as Float32Array);
+    if (dilation !== 1) return read([y]); // whose gradients tfjs refuses
+    const weights = tf.tensor4d(noise(y.size, 1, 3), y.shape as [number, number, number, number]);
+    const gradients = tf.grads((input: tf.Tensor, own: tf.Tensor) =>
+      tf.sum(tf.mul(convolve(input, own), weights)),
+    )([x, w]);
+    return read([y, ...gradients]);
+  });
+}
+
+const NAMES = ['result', 'gradient for the image', 'gradient for the filter'];
+const NEAR = { fp32: 1e-5, bf16: 0.02 } as const;
+
+test.afterEach.always(async () => {
+  await engine.use('torch', { precision: 'fp32' });
+});
+
+for (const precision of ['fp32', 'bf16'] as const) {
+  for (const [name, geometry] of Object.entries(GEOMETRIES)) {
+    torchTest(`${name}: tfjs's cpu backend agrees (${precision})`, async t => {
+      await engine.use('torch', { precision });
+      const found = results(geometry);
+      await engine.use('cpu');
+      const expected = results(geometry);
+      found.forEach((values, i) => {
+        within(t, `${NAMES[i]} `, values, expected[i]!, {
+          tolerance: NEAR[precision],
+          scale: largest(expected[i]!),
+        });
+      });
+    });
+  }
+}
+
+torchTest('the same numbers for any number of threads', async t => {
+  const geometry: Geometry = { image: [8, 4, 4, 64], filter: [3, 3, 64, 32], pad: 'same' };
+  const depthwise: Geometry = {
+    image: [8, 9, 9, 64],
+    filter: [3, 3, 64, 1],
+    stride: 2,
+    pad: 'same',
+    depthwise: true,
+  };
+  await engine.use('torch', { threads: 1 });
+  const [, one] = results(depthwise);
+  const [alone] = results(geometry);
+  await engine.use('torch', { threads: 2 });
+  t.deepEqual(results(depthwise)[1], one);
+  within(t, 'product', results(geometry)[0]!, alone!, { tolerance: 1e-6, scale: largest(alone!) });
+});
