@@ -15,7 +15,7 @@ namespace {
 bool isPlain(const Windows& w) {
   if (w.top != 0 || w.left != 0) return false;
   const bool single = w.taps() == 1 && w.outHeight == w.height && w.outWidth == w.width;
-  const bool whole = w.filterHeight == w.height && w.filterWidth == w.width && w.dilationY == 1 && w.dilationX == 1;
+  const bool whole = w.filterHeight == w.height && w.filterWidth == w.width && w.outHeight * w.outWidth == 1 && w.dilationY == 1 && w.dilationX == 1;
   return single || whole;
 }
 

@@ -44,6 +44,7 @@ const GEOMETRIES: Record<string, Geometry> = {
   'a stride beyond the filter': { image: [2, 9, 9, 3], filter: [2, 2, 3, 4], stride: 4 },
   'holes in the filter': { image: [2, 7, 6, 3], filter: [3, 3, 3, 4], dilation: [2, 1], pad: 'same' },
   'the whole image': { image: [5, 5, 5, 16], filter: [5, 5, 16, 12] },
+  'as large as the image, padded behind it': { image: [2, 2, 2, 3], filter: [2, 2, 3, 2], pad: 'same' },
   'the whole image but a rim': { image: [2, 3, 3, 2], filter: [5, 5, 2, 3], pad: 1 },
   'a single number': { image: [1, 1, 1, 1], filter: [1, 1, 1, 1] },
   'depthwise, stride 2': {
