@@ -29,6 +29,20 @@ PADEZOO_VERSIONS void addProducts(float* __restrict sums, const float* __restric
   for (int64_t i = 0; i < count; i++) sums[i] += a[i] * b[i];
 }
 
+PADEZOO_VERSIONS void addProductsOfPixels(float* __restrict sums, const float* __restrict a, const float* __restrict b, int64_t channels,
+                                          int64_t pixels, int64_t stepA, int64_t stepB) {
+  constexpr int64_t kBlock = 64;  // sums that stay in registers along the row
+  int64_t c = 0;
+  for (; c + kBlock <= channels; c += kBlock) {
+    float block[kBlock] = {};
+    for (int64_t i = 0; i < pixels; i++)
+      for (int64_t k = 0; k < kBlock; k++) block[k] += a[i * stepA + c + k] * b[i * stepB + c + k];
+    for (int64_t k = 0; k < kBlock; k++) sums[c + k] += block[k];
+  }
+  for (int64_t i = 0; i < pixels; i++)
+    for (int64_t k = c; k < channels; k++) sums[k] += a[i * stepA + k] * b[i * stepB + k];
+}
+
 PADEZOO_VERSIONS void moveSums(double* __restrict sums, float* __restrict from, int64_t count) {
   for (int64_t i = 0; i < count; i++) {
     sums[i] += from[i];

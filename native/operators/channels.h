@@ -19,6 +19,8 @@ void widenAll(const Bfloat16* from, float* to, int64_t count);
 void narrowAll(const float* from, Bfloat16* to, int64_t count);
 void addAll(float* sums, const float* terms, int64_t count);
 void addProducts(float* sums, const float* a, const float* b, int64_t count);
+/// Adds the products of `pixels` pairs of pixels, whose channels lie side by side and which are `stepA` and `stepB` apart.
+void addProductsOfPixels(float* sums, const float* a, const float* b, int64_t channels, int64_t pixels, int64_t stepA, int64_t stepB);
 /// Adds in float64 and empties `from`.
 void moveSums(double* sums, float* from, int64_t count);
 

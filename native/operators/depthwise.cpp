@@ -1,7 +1,8 @@
-// padezoo::depthwise_input: the gradient of a depthwise convolution for its input, on NHWC memory.
+// padezoo::depthwise_input and depthwise_filter: the gradients of a depthwise convolution on NHWC memory.
 //
-// With a stride oneDNN runs one small convolution a channel in bfloat16: for MobileNetV2's three such layers that is half of
-// what all its convolutions take. Here each pixel adds up its windows, which costs little more than to read and write them.
+// oneDNN copies images into a layout of its own for both, and with a stride runs one small convolution a channel in
+// bfloat16: for MobileNetV2 that was most of what its convolutions took. Here a row of dy meets the rows of the image under
+// it, tap by tap, all channels side by side.
 #include <torch/library.h>
 
 #include "channels.h"
@@ -10,50 +11,121 @@
 namespace padezoo {
 namespace {
 
+/// Runs `body(tap, dyRow, xRow, pixels)` for all pairs of pixels that a row of windows has with a row of the image: offsets
+/// of the first pair in elements, and how many pairs follow, a pixel of dy and `strideX` pixels of x further each.
+template <typename Body>
+void forTaps(const Windows& w, int64_t fy, const Body& body) {
+  for (int64_t fx = 0; fx < w.filterWidth; fx++) {
+    const int64_t shift = fx * w.dilationX - w.left;  // x = ox * strideX + shift
+    const int64_t begin = shift < 0 ? (-shift + w.strideX - 1) / w.strideX : 0;
+    const int64_t end = std::min(w.outWidth, shift < w.width ? (w.width - 1 - shift) / w.strideX + 1 : 0);
+    if (begin < end) body(fy * w.filterWidth + fx, begin * w.channels, (begin * w.strideX + shift) * w.channels, end - begin);
+  }
+}
+
 /// @param factors [taps, channels]
 template <typename T>
-void run(const T* dy, const float* factors, T* dx, const Windows& w) {
+void inputRows(const T* dy, const float* factors, T* dx, const Windows& w) {
+  const int64_t length = w.width * w.channels, outLength = w.outWidth * w.channels;
   at::parallel_for(0, w.images * w.height, 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> sum(w.channels), wide(w.channels);
+    std::vector<float> sums(length), wide(outLength);
     for (int64_t row = begin; row < end; row++) {
-      const T* image = dy + row / w.height * w.outHeight * w.outWidth * w.channels;
-      for (int64_t column = 0; column < w.width; column++) {
-        T* pixel = dx + (row * w.width + column) * w.channels;
-        float* total = target(pixel, sum.data());
-        std::fill_n(total, w.channels, 0.0f);
-        w.forWindowsAt(row % w.height, column, [&](int64_t tap, int64_t window) {
-          addProducts(total, floats(image + window * w.channels, wide.data(), w.channels), factors + tap * w.channels, w.channels);
+      const int64_t n = row / w.height, y = row % w.height;
+      float* total = target(dx + row * length, sums.data());
+      std::fill_n(total, length, 0.0f);
+      for (int64_t fy = 0; fy < w.filterHeight; fy++) {
+        const int64_t from = y + w.top - fy * w.dilationY, oy = from / w.strideY;
+        if (from < 0 || from % w.strideY != 0 || oy >= w.outHeight) continue;
+        const float* upstream = floats(dy + (n * w.outHeight + oy) * outLength, wide.data(), outLength);
+        forTaps(w, fy, [&](int64_t tap, int64_t at, int64_t to, int64_t pixels) {
+          for (int64_t i = 0; i < pixels; i++)
+            addProducts(total + to + i * w.strideX * w.channels, upstream + at + i * w.channels, factors + tap * w.channels, w.channels);
         });
-        put(total, pixel, w.channels);
       }
+      put(total, dx + row * length, length);
     }
   });
 }
 
-/// @param filter [h, w, c, 1]
+/// Adds in float32 along a row and in float64 over rows, in an order that no thread changes.
+/// @return [taps, channels]
+template <typename T>
+std::vector<double> filterSums(const T* dy, const T* x, const Windows& w) {
+  const int64_t length = w.width * w.channels, outLength = w.outWidth * w.channels;
+  const int64_t rows = w.images * w.outHeight, parts = std::min<int64_t>(rows, 32);  // enough for the threads
+  std::vector<double> sums(parts * w.patch());
+  at::parallel_for(0, parts, 1, [&](int64_t first, int64_t last) {
+    std::vector<float> total(w.patch()), wide(length), wideDy(outLength);
+    for (int64_t part = first; part < last; part++)
+      for (int64_t row = part * rows / parts; row < (part + 1) * rows / parts; row++) {
+        const int64_t n = row / w.outHeight, oy = row % w.outHeight;
+        const float* upstream = floats(dy + row * outLength, wideDy.data(), outLength);
+        for (int64_t fy = 0; fy < w.filterHeight; fy++) {
+          const int64_t y = oy * w.strideY - w.top + fy * w.dilationY;
+          if (y < 0 || y >= w.height) continue;
+          const float* image = floats(x + (n * w.height + y) * length, wide.data(), length);
+          forTaps(w, fy, [&](int64_t tap, int64_t at, int64_t from, int64_t pixels) {
+            addProductsOfPixels(&total[tap * w.channels], upstream + at, image + from, w.channels, pixels, w.channels, w.strideX * w.channels);
+          });
+        }
+        moveSums(&sums[part * w.patch()], total.data(), w.patch());
+      }
+  });
+  for (int64_t part = 1; part < parts; part++)
+    for (int64_t i = 0; i < w.patch(); i++) sums[i] += sums[part * w.patch() + i];
+  sums.resize(w.patch());
+  return sums;
+}
+
+void checkUpstream(const at::Tensor& dy, const Windows& w) {
+  TORCH_CHECK(dy.dim() == 4 && dy.size(0) == w.images && dy.size(1) == w.outHeight && dy.size(2) == w.outWidth && dy.size(3) == w.channels,
+              "dy must be [", w.images, ", ", w.outHeight, ", ", w.outWidth, ", ", w.channels, "], got ", dy.sizes());
+}
+
+/// @param filter [h, w, c, 1]; size: height and width of the image
 at::Tensor inputGradient(const at::Tensor& gradient, const at::Tensor& filter, at::IntArrayRef size, at::IntArrayRef stride,
                          at::IntArrayRef padding, at::IntArrayRef dilation) {
   checkOperands(gradient, filter);
-  TORCH_CHECK(size.size() == 2 && gradient.dim() == 4 && filter.dim() == 4 && filter.size(3) == 1 && filter.size(2) == gradient.size(3),
+  TORCH_CHECK(size.size() == 2 && gradient.dim() == 4 && filter.dim() == 4 && filter.size(3) == 1,
               "size is height and width, dy [n, h, w, c] and the filter [h, w, c, 1], got ", size, ", ", gradient.sizes(), " and ",
               filter.sizes());
   const Windows w = windowsOf({gradient.size(0), size[0], size[1], filter.size(2)}, filter.sizes().slice(0, 2), stride, padding, dilation);
-  TORCH_CHECK(gradient.size(1) == w.outHeight && gradient.size(2) == w.outWidth, "dy must be [n, ", w.outHeight, ", ", w.outWidth,
-              ", c], got ", gradient.sizes());
+  checkUpstream(gradient, w);
   const at::Tensor dy = gradient.contiguous(), factors = filter.to(at::kFloat).contiguous();
   at::Tensor dx = at::empty({w.images, w.height, w.width, w.channels}, dy.options());
   const float* taps = factors.data_ptr<float>();
-  if (dy.scalar_type() == at::kFloat) run(dy.data_ptr<float>(), taps, dx.data_ptr<float>(), w);
-  else run(static_cast<const Bfloat16*>(dy.data_ptr()), taps, static_cast<Bfloat16*>(dx.data_ptr()), w);
+  if (dy.scalar_type() == at::kFloat) inputRows(dy.data_ptr<float>(), taps, dx.data_ptr<float>(), w);
+  else inputRows(static_cast<const Bfloat16*>(dy.data_ptr()), taps, static_cast<Bfloat16*>(dx.data_ptr()), w);
   return dx;
+}
+
+/// @param size height and width of the filter
+/// @returns [h, w, c, 1], float32
+at::Tensor filterGradient(const at::Tensor& gradient, const at::Tensor& image, at::IntArrayRef size, at::IntArrayRef stride,
+                          at::IntArrayRef padding, at::IntArrayRef dilation) {
+  checkOperands(gradient, image);
+  const Windows w = windowsOf(image.sizes(), size, stride, padding, dilation);
+  checkUpstream(gradient, w);
+  const at::Tensor dy = gradient.contiguous(), x = image.contiguous();
+  const std::vector<double> sums =
+      dy.scalar_type() == at::kFloat
+          ? filterSums(dy.data_ptr<float>(), x.data_ptr<float>(), w)
+          : filterSums(static_cast<const Bfloat16*>(dy.data_ptr()), static_cast<const Bfloat16*>(x.data_ptr()), w);
+  at::Tensor result = at::empty({w.filterHeight, w.filterWidth, w.channels, 1}, dy.options().dtype(at::kFloat));
+  std::copy(sums.begin(), sums.end(), result.data_ptr<float>());
+  return result;
 }
 
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(padezoo, library) {
   library.def("depthwise_input(Tensor dy, Tensor filter, int[] size, int[] stride, int[] padding, int[] dilation) -> Tensor");
+  library.def("depthwise_filter(Tensor dy, Tensor x, int[] size, int[] stride, int[] padding, int[] dilation) -> Tensor");
 }
 
-TORCH_LIBRARY_IMPL(padezoo, CPU, library) { library.impl("depthwise_input", &inputGradient); }
+TORCH_LIBRARY_IMPL(padezoo, CPU, library) {
+  library.impl("depthwise_input", &inputGradient);
+  library.impl("depthwise_filter", &filterGradient);
+}
 
 }  // namespace padezoo

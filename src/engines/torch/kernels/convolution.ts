@@ -5,6 +5,7 @@ import type { Attributes, Call, Kernels } from '../kernel.js';
 import { enginePrecision, operand } from '../precision.js';
 import { activate } from './fusedActivation.js';
 import {
+  depthwiseFilterGradient,
   depthwiseInputGradient,
   isOwnDepthwise,
   isProduct,
@@ -149,8 +150,10 @@ function gradient(
       ? patchInputGradient(aten, narrowed, operand(aten, filter as TorchTensor), shape)
       : patchFilterGradient(aten, narrowed, operand(aten, x as TorchTensor), shape);
   }
-  if (depthwise && wanted === 'input' && isOwnDepthwise(shape)) {
-    return depthwiseInputGradient(aten, narrowed, operand(aten, filter as TorchTensor), shape);
+  if (depthwise && isOwnDepthwise(shape, narrowed.dtype)) {
+    return wanted === 'input'
+      ? depthwiseInputGradient(aten, narrowed, operand(aten, filter as TorchTensor), shape)
+      : depthwiseFilterGradient(aten, narrowed, operand(aten, x as TorchTensor), shape);
   }
   const channelsFirst = attributes.dataFormat === 'NCHW';
   const nchw = (t: TorchTensor) => (channelsFirst ? t : toNchw(aten, t));

@@ -1,6 +1,6 @@
 /**
- * Convolutions as products of matrices, one row a patch of the image (native/operators/convolution.cpp): for shapes at which
- * libtorch's own kernels are idle most of the time.
+ * Our own convolutions, for shapes at which libtorch's kernels are idle most of the time: as products of matrices, one row
+ * a patch of the image (native/operators/convolution.cpp), and the gradients of depthwise ones.
  */
 import type { Aten, TorchTensor } from '../aten.js';
 import type { Geometry } from './convolution.js';
@@ -72,10 +72,10 @@ export function patchFilterGradient(
   );
 }
 
-/** With a stride libtorch's kernel is the slow one (native/operators/depthwise.cpp). */
-export function isOwnDepthwise({ info, stride }: Geometry): boolean {
+/** Whether a depthwise convolution's gradients are ours (native/operators/depthwise.cpp). */
+export function isOwnDepthwise({ info }: Geometry, dtype: string): boolean {
   const isSingle = info.outChannels === info.inChannels;
-  return isSingle && info.dataFormat === 'channelsLast' && Math.max(...stride) > 1;
+  return isSingle && info.dataFormat === 'channelsLast' && dtype in MOST_PIXELS;
 }
 
 /** @param dy `[n, oh, ow, c]`; @param filter `[h, w, c, 1]` -> `[n, h, w, c]` */
@@ -87,6 +87,17 @@ export function depthwiseInputGradient(
 ): TorchTensor {
   const size = [shape.info.inHeight, shape.info.inWidth];
   return aten('padezoo::depthwise_input', dy, filter, size, shape.stride, paddingOf(shape), shape.dilation);
+}
+
+/** -> `[h, w, c, 1]`, float32 */
+export function depthwiseFilterGradient(
+  aten: Aten,
+  dy: TorchTensor,
+  x: TorchTensor,
+  shape: Geometry,
+): TorchTensor {
+  const size = [shape.info.filterHeight, shape.info.filterWidth];
+  return aten('padezoo::depthwise_filter', dy, x, size, shape.stride, paddingOf(shape), shape.dilation);
 }
 
 /** Top, bottom, left, right; what the last window does not reach is cut off. */
