@@ -2,7 +2,7 @@
  * Trains LeNet with PAU and with ReLU on the full Fashion-MNIST, three seeds each, by the paper's protocol, and prints
  * the README's table. Fetch the data first: `npm run -s padezoo -- data fashion-mnist`.
  *
- *   node scripts/reproduce-lenet.mjs [--seeds 1,2,3] [--activations pau,relu]
+ *   node scripts/reproduce-lenet.mjs [--seeds 1,2,3] [--activations pau,relu] [--precision fp32|bf16]
  */
 import { parseArgs } from 'node:util';
 import { datasets, engine, train, zoo } from '../dist/src/index.js';
@@ -13,12 +13,13 @@ const { values: options } = parseArgs({
   options: {
     seeds: { type: 'string', default: '1,2,3' },
     activations: { type: 'string', default: 'pau,relu' },
+    precision: { type: 'string', default: 'fp32' },
   },
 });
 const SEEDS = options.seeds.split(',').map(Number);
 const ACTIVATIONS = options.activations.split(',');
 
-await engine.ready();
+await engine.use('torch', { precision: options.precision });
 const data = datasets.fashionMnist({ source: 'full' });
 console.error(`${engine.describe()}; ${data.source}`);
 console.log(`| activation | ${SEEDS.map(seed => `seed ${seed}`).join(' | ')} | mean | seconds an epoch |`);
