@@ -34,71 +34,36 @@ export function patchConvolution(
   return aten('padezoo::patch_convolution', x, filter, bias, shape.stride, paddingOf(shape), shape.dilation);
 }
 
-/** @param dy `[n, oh, ow, o]` -> `[n, h, w, i]` */
-export function patchInputGradient(
-  aten: Aten,
-  dy: TorchTensor,
-  filter: TorchTensor,
-  shape: Geometry,
-): TorchTensor {
-  const size = [shape.info.inHeight, shape.info.inWidth];
-  return aten(
-    'padezoo::patch_convolution_input',
-    dy,
-    filter,
-    size,
-    shape.stride,
-    paddingOf(shape),
-    shape.dilation,
-  );
-}
-
-/** -> `[h, w, i, o]`, in the memory that `filterLayout` gives a filter */
-export function patchFilterGradient(
-  aten: Aten,
-  dy: TorchTensor,
-  x: TorchTensor,
-  shape: Geometry,
-): TorchTensor {
-  const size = [shape.info.filterHeight, shape.info.filterWidth];
-  return aten(
-    'padezoo::patch_convolution_filter',
-    dy,
-    x,
-    size,
-    shape.stride,
-    paddingOf(shape),
-    shape.dilation,
-  );
-}
-
 /** Whether a depthwise convolution's gradients are ours (native/operators/depthwise.cpp). */
 export function isOwnDepthwise({ info }: Geometry, dtype: string): boolean {
   const isSingle = info.outChannels === info.inChannels;
   return isSingle && info.dataFormat === 'channelsLast' && dtype in MOST_PIXELS;
 }
 
-/** @param dy `[n, oh, ow, c]`; @param filter `[h, w, c, 1]` -> `[n, h, w, c]` */
-export function depthwiseInputGradient(
-  aten: Aten,
-  dy: TorchTensor,
-  filter: TorchTensor,
-  shape: Geometry,
-): TorchTensor {
-  const size = [shape.info.inHeight, shape.info.inWidth];
-  return aten('padezoo::depthwise_input', dy, filter, size, shape.stride, paddingOf(shape), shape.dilation);
-}
+/** A gradient; the operator must be told the sides of what it is for. */
+const gradient =
+  (operator: string, sidesOf: (info: Geometry['info']) => number[]) =>
+  (aten: Aten, dy: TorchTensor, other: TorchTensor, shape: Geometry): TorchTensor =>
+    aten(
+      `padezoo::${operator}`,
+      dy,
+      other,
+      sidesOf(shape.info),
+      shape.stride,
+      paddingOf(shape),
+      shape.dilation,
+    );
+const image = ({ inHeight, inWidth }: Geometry['info']) => [inHeight, inWidth];
+const filter = ({ filterHeight, filterWidth }: Geometry['info']) => [filterHeight, filterWidth];
 
-/** -> `[h, w, c, 1]`, float32 */
-export function depthwiseFilterGradient(
-  aten: Aten,
-  dy: TorchTensor,
-  x: TorchTensor,
-  shape: Geometry,
-): TorchTensor {
-  const size = [shape.info.filterHeight, shape.info.filterWidth];
-  return aten('padezoo::depthwise_filter', dy, x, size, shape.stride, paddingOf(shape), shape.dilation);
-}
+/** dy `[n, oh, ow, o]`, filter `[h, w, i, o]` -> `[n, h, w, i]` */
+export const patchInputGradient = gradient('patch_convolution_input', image);
+/** dy `[n, oh, ow, o]`, x `[n, h, w, i]` -> `[h, w, i, o]`, in the memory that `filterLayout` gives a filter */
+export const patchFilterGradient = gradient('patch_convolution_filter', filter);
+/** dy `[n, oh, ow, c]`, filter `[h, w, c, 1]` -> `[n, h, w, c]` */
+export const depthwiseInputGradient = gradient('depthwise_input', image);
+/** dy `[n, oh, ow, c]`, x `[n, h, w, c]` -> `[h, w, c, 1]`, float32 */
+export const depthwiseFilterGradient = gradient('depthwise_filter', filter);
 
 /** Top, bottom, left, right; what the last window does not reach is cut off. */
 function paddingOf({ info, stride, dilation }: Geometry): number[] {
