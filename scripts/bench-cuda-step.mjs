@@ -29,4 +29,10 @@ for (let round = 0; round < ROUNDS; round++) {
 const { usedBytes, cachedBytes } = engine.memory();
 const median = times.toSorted((a, b) => a - b)[ROUNDS >> 1];
 const { how, reason } = step.compiled.replay ?? { how: step.compiled.mode, reason: step.compiled.reason };
-console.log(JSON.stringify({ milliseconds: median, how: reason ? `${how}: ${reason}` : how, bytes: usedBytes + cachedBytes }));
+console.log(
+  JSON.stringify({
+    milliseconds: median,
+    how: reason ? `${how}: ${reason}` : how,
+    bytes: usedBytes + cachedBytes,
+  }),
+);

@@ -55,7 +55,10 @@ const rows = kernels.rows.map(
 );
 let commit = 'unknown';
 try {
-  commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  commit = execFileSync('git', ['rev-parse', 'HEAD'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  }).trim();
 } catch {
   commit = process.env.PADEZOO_COMMIT ?? 'unknown'; // unpacked on a machine without the repository
 }
@@ -110,5 +113,8 @@ const text = [
 mkdirSync(options.output, { recursive: true });
 const name = kernels.gpu.toLowerCase().replace(/[^a-z0-9]+/g, '-');
 writeFileSync(join(options.output, `cuda-${name}.md`), text);
-writeFileSync(join(options.output, `cuda-${name}.json`), `${JSON.stringify({ commit, kernels, steps }, null, 2)}\n`);
+writeFileSync(
+  join(options.output, `cuda-${name}.json`),
+  `${JSON.stringify({ commit, kernels, steps }, null, 2)}\n`,
+);
 process.stdout.write(text);

@@ -98,7 +98,8 @@ async function main(args) {
   const [program = '', ...rest] = compileCommand(nvcc.path, output);
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   let report = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', text => (report += text));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', text => (report += text));
   const code = await new Promise(ended => child.on('close', ended));
   if (code !== 0) throw new Error(`cuda: nvcc failed:\n${report.slice(-4000)}`);
   console.log(JSON.stringify({ nvcc, ...resourcesIn(report) }));

@@ -966,9 +966,12 @@ async function compileKernels(nvcc, source, log) {
   const beside = `${finished}.${process.pid}`;
   mkdirSync(dirname(finished), { recursive: true });
   const result = await run(compileCommand(nvcc.path, beside));
-  if (result.code !== 0) throw new SetupError(`addon: nvcc failed on ${relative(ROOT, source)}:\n${tailOf(result, 40)}`);
+  if (result.code !== 0)
+    throw new SetupError(`addon: nvcc failed on ${relative(ROOT, source)}:\n${tailOf(result, 40)}`);
   const { kernels, spills } = resourcesIn(result.errors + result.output);
-  log(`${kernels} CUDA kernels, ${spills.length || 'none'} of which spill${spills.length === 1 ? 's' : ''} registers`);
+  log(
+    `${kernels} CUDA kernels, ${spills.length || 'none'} of which spill${spills.length === 1 ? 's' : ''} registers`,
+  );
   renameSync(beside, finished);
   return finished;
 }
@@ -1000,7 +1003,10 @@ async function buildAddon(compiler, libtorch, log) {
   const files = (/** @type {string} */ part) =>
     sources.filter(file => file.startsWith(join(NATIVE, part, '/')) && file.endsWith('.cpp'));
   const kernels = join(NATIVE, 'pade_cuda.cu');
-  const operators = [...files('operators'), ...(cuda.nvcc ? files('cuda') : [])].map(source => ({ source, flags: flags.common }));
+  const operators = [...files('operators'), ...(cuda.nvcc ? files('cuda') : [])].map(source => ({
+    source,
+    flags: flags.common,
+  }));
   const addon = files('addon').map(source => ({ source, flags: [...flags.common, ...flags.addon] }));
   if (!operators.length || !addon.length)
     throw new SetupError(`addon: ${NATIVE} has no sources; install padezoo again`);

@@ -23,7 +23,11 @@ const UseOptions = z.strictObject({
 export type EngineOptions = z.input<typeof UseOptions>;
 
 /** The options that every engine has, because they ask for nothing. */
-const EVERYWHERE: Readonly<Record<string, unknown>> = { device: 'cpu', precision: 'fp32', convolutions: 'heuristic' };
+const EVERYWHERE: Readonly<Record<string, unknown>> = {
+  device: 'cpu',
+  precision: 'fp32',
+  convolutions: 'heuristic',
+};
 
 /** What a user who gives torch's option to another engine can do instead. */
 const INSTEAD: Record<Exclude<EngineName, 'torch'>, string> = {

@@ -1,11 +1,11 @@
-/** Trains small networks for some steps and prints losses, a sum of the weights and how the step ran, for device.test.ts. */
+/** Trains small networks for some steps and prints losses, a sum of the weights and how the step ran, for device.test.ts and cuda.test.ts. Argument: the device. */
 import { engine, pau, rpau, tf, zoo } from '../../src/index.js';
 import { Recipe } from '../../src/training/recipe.js';
 import { TrainStep } from '../../src/training/trainStep.js';
 
 const STEPS = 9;
 
-await engine.use('torch');
+await engine.use('torch', { device: process.argv[2] ?? 'cpu' });
 const numbers: number[] = [];
 let how = '';
 for (const [activation, optimizer] of [

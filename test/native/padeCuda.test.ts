@@ -35,7 +35,16 @@ onHost('on the CPU the kernels give what float64 gives, write every element and 
   const program = join(folder, 'padeOnHost');
   const built = spawnSync(
     'g++',
-    ['-std=c++17', '-O1', '-Wall', '-Werror', '-Wno-unknown-pragmas', 'test/native/padeOnHost.cpp', '-o', program],
+    [
+      '-std=c++17',
+      '-O1',
+      '-Wall',
+      '-Werror',
+      '-Wno-unknown-pragmas',
+      'test/native/padeOnHost.cpp',
+      '-o',
+      program,
+    ],
     { encoding: 'utf8' },
   );
   t.is(built.status, 0, built.stderr);

@@ -82,7 +82,7 @@ void runCase(const Case& c, const char* type) {
   T* tensors[3];
   for (int i = 0; i < 3; i++) {
     memory[i].resize(length * sizeof(T) / 16 + 1);
-    std::memset(memory[i].data(), 0xa5, memory[i].size() * 16);
+    std::memset(memory[i].data(), 0xff, memory[i].size() * 16);
     tensors[i] = reinterpret_cast<T*>(memory[i].data()) + c.shift;
   }
   T *x = tensors[0], *gradient = tensors[1], *out = tensors[2];
@@ -156,10 +156,10 @@ void runCase(const Case& c, const char* type) {
   };
   const auto isPoison = [&](int64_t i) {
     T poison;
-    std::memset(&poison, 0xa5, sizeof poison);
+    std::memset(&poison, 0xff, sizeof poison);
     return std::memcmp(out + i, &poison, sizeof poison) == 0;
   };
-  const auto poison = [&] { std::memset(memory[2].data(), 0xa5, memory[2].size() * 16); };
+  const auto poison = [&] { std::memset(memory[2].data(), 0xff, memory[2].size() * 16); };
   const auto guarded = [&] {  // nothing beyond the tensor is written
     for (int64_t i = c.elements; i < c.elements + V; i++) if (!isPoison(i)) errors.unwritten++;
     for (int64_t i = -c.shift; i < 0; i++) if (!isPoison(i)) errors.unwritten++;
