@@ -16,10 +16,8 @@ interface CaseErrors {
   readonly different: number;
 }
 
-/** Of the outputs: float32 rounding through a dozen operations; a tie that falls to the other side in half precision. */
+/** Relative to the size of the terms that are added: float32 rounding through a dozen operations; a tie that falls to the other side in half precision. */
 const OUTPUTS = { float32: 1e-6, bfloat16: 2 ** -7, float16: 2 ** -10 };
-/** Where S cancels inside the absolute value or P' against P/Q·Q', its digits are lost in any float32 evaluation. */
-const CANCELLATION = 4;
 /** Of the coefficients' gradients, relative to the sum of the terms' sizes. */
 const SUMS = 1e-6;
 
@@ -57,7 +55,7 @@ onHost('on the CPU the kernels give what float64 gives, write every element and 
   for (const each of cases) {
     const name = `${each.name}, ${each.type}: ${JSON.stringify(each)}`;
     t.true(each.values <= OUTPUTS[each.type], name);
-    t.true(each.gradients <= CANCELLATION * OUTPUTS[each.type], name);
+    t.true(each.gradients <= OUTPUTS[each.type], name);
     t.true(Math.max(each.numerator, each.denominator) <= SUMS, name);
     t.is(each.unwritten, 0, name);
     t.is(each.different, 0, name);
