@@ -172,4 +172,5 @@ def main():
             print(json.dumps({"error": str(error).strip().split("\n")[-1]}), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -26,6 +26,8 @@ export interface AddonRecord {
   readonly libtorch: { readonly path: string; readonly version: string; readonly from: string };
   /** the first line of the compiler's `--version` */
   readonly compiler: string;
+  /** PAU kernels on a GPU: our own, composed of ATen's (no nvcc), or none (a libtorch without CUDA) */
+  readonly cuda: 'fused' | 'composed' | 'none';
   /** ISO 8601 */
   readonly built: string;
 }

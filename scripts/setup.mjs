@@ -30,6 +30,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { compileCommand, findNvcc, resourcesIn } from './cuda.mjs';
 
 /** @typedef {import('./setup.d.mts').Libtorch} Libtorch */
 /** @typedef {import('./setup.d.mts').AddonRecord} AddonRecord */
@@ -785,7 +786,10 @@ async function download(url, file) {
 
 // -------------------------------------------------------------------------------------------------- step: addon
 
-const nativeSources = () => filesBelow(NATIVE, /\.(cpp|h|hpp)$/);
+const nativeSources = () => filesBelow(NATIVE, /\.(cpp|cu|h|hpp)$/);
+
+/** @param {Libtorch} libtorch */
+const hasCuda = ({ lib }) => existsSync(join(lib, 'libtorch_cuda.so'));
 
 /**
  * A native source and the headers of ours that it includes, directly or not.
@@ -808,6 +812,7 @@ function selector() {
     contentHash(nativeSources()),
     PLATFORM,
     given ? resolve(given) : '',
+    findNvcc()?.path ?? '',
     CXX,
     readJson(join(ROOT, 'package.json')).version,
     ...COMPILE_FLAGS,
@@ -920,8 +925,55 @@ function flagsFor(compiler, libtorch) {
     addon: [...ADDON_FLAGS, ...system(nodeHeaders())],
     link,
     rpath,
-    libraries: ['-ltorch', '-ltorch_cpu', '-lc10'],
+    libraries: [
+      ...['-ltorch', '-ltorch_cpu', '-lc10'],
+      ...(hasCuda(libtorch) ? ['-ltorch_cuda', '-lc10_cuda'] : []),
+    ],
   };
+}
+
+/**
+ * What there is for a GPU, and a line that says so. Without nvcc the operators that are ours run as compositions there.
+ *
+ * @param {Libtorch} libtorch
+ * @returns {{ kernels: AddonRecord['cuda'], nvcc?: { path: string, version: string, toolkit: string }, found: string }}
+ */
+function cudaPart(libtorch) {
+  const nvcc = findNvcc();
+  const compiler = nvcc ? `nvcc ${nvcc.version} (${nvcc.path})` : 'no nvcc';
+  if (!hasCuda(libtorch))
+    return { kernels: 'none', found: `CUDA: ${compiler}; this libtorch is built for the CPU: no GPU` };
+  if (!nvcc)
+    return {
+      kernels: 'composed',
+      found:
+        "CUDA: libtorch has it, no nvcc: PAUs are composed of libtorch's own kernels on a GPU; a CUDA toolkit makes them fast",
+    };
+  return { kernels: 'fused', nvcc, found: `CUDA: libtorch has it, ${compiler}: compiling the PAU kernels` };
+}
+
+/**
+ * The CUDA kernels' object file, from the cache where it is there.
+ *
+ * @param {{ path: string, version: string }} nvcc
+ * @param {string} source
+ * @param {Log} log
+ */
+async function compileKernels(nvcc, source, log) {
+  const name = `${hashOf(contentHash(withHeaders(source)), nvcc.version, ...compileCommand(nvcc.path, ''))}.o`;
+  const finished = join(cacheDirectory(), 'objects', name);
+  if (existsSync(finished)) return finished;
+  const beside = `${finished}.${process.pid}`;
+  mkdirSync(dirname(finished), { recursive: true });
+  const result = await run(compileCommand(nvcc.path, beside));
+  if (result.code !== 0)
+    throw new SetupError(`addon: nvcc failed on ${relative(ROOT, source)}:\n${tailOf(result, 40)}`);
+  const { kernels, spills } = resourcesIn(result.errors + result.output);
+  log(
+    `${kernels} CUDA kernels, ${spills.length || 'none'} of which spill${spills.length === 1 ? 's' : ''} registers`,
+  );
+  renameSync(beside, finished);
+  return finished;
 }
 
 /**
@@ -934,6 +986,8 @@ function flagsFor(compiler, libtorch) {
  */
 async function buildAddon(compiler, libtorch, log) {
   const flags = flagsFor(compiler.command, libtorch);
+  const cuda = cudaPart(libtorch);
+  log(cuda.found);
   const sources = nativeSources();
   const key = hashOf(
     contentHash(sources),
@@ -942,12 +996,17 @@ async function buildAddon(compiler, libtorch, log) {
     PLATFORM,
     compiler.name,
     JSON.stringify(flags),
+    cuda.nvcc?.path ?? '',
   );
   const target = join(cacheDirectory(), 'addon', key);
   const operatorsName = `libpadezoo_operators.${SHARED}`;
   const files = (/** @type {string} */ part) =>
     sources.filter(file => file.startsWith(join(NATIVE, part, '/')) && file.endsWith('.cpp'));
-  const operators = files('operators').map(source => ({ source, flags: flags.common }));
+  const kernels = join(NATIVE, 'pade_cuda.cu');
+  const operators = [...files('operators'), ...(cuda.nvcc ? files('cuda') : [])].map(source => ({
+    source,
+    flags: flags.common,
+  }));
   const addon = files('addon').map(source => ({ source, flags: [...flags.common, ...flags.addon] }));
   if (!operators.length || !addon.length)
     throw new SetupError(`addon: ${NATIVE} has no sources; install padezoo again`);
@@ -978,10 +1037,19 @@ async function buildAddon(compiler, libtorch, log) {
       // allSettled: a folder that is removed while the other compiler still writes would come back.
       const results = await Promise.allSettled(Array.from({ length: COMPILE_JOBS }, work));
       for (const result of results) if (result.status === 'rejected') throw result.reason;
+      /** @type {string[]} */
+      const cudaObjects = [];
+      if (cuda.nvcc) cudaObjects.push(await compileKernels(cuda.nvcc, kernels, log));
+      const runtime = cuda.nvcc
+        ? [join(cuda.nvcc.toolkit, 'lib64/libcudart_static.a'), '-ldl', '-lrt', '-lpthread']
+        : [];
       const operatorsFile = join(folder, operatorsName);
       const name = MAC ? ['-install_name', `@rpath/${operatorsName}`] : [`-Wl,-soname,${operatorsName}`];
       await compileOrThrow(
-        [...flags.link, ...name, ...objects(operators), ...flags.libraries, '-o', operatorsFile],
+        [
+          ...[...flags.link, ...name, ...objects(operators), ...cudaObjects],
+          ...[...flags.libraries, ...runtime, '-o', operatorsFile],
+        ],
         operatorsName,
       );
       const own = [`-L${folder}`, '-lpadezoo_operators', ...flags.rpath(MAC ? '@loader_path' : '$ORIGIN')];
@@ -1005,6 +1073,7 @@ async function buildAddon(compiler, libtorch, log) {
     operators: join(target, operatorsName),
     libtorch: { path: libtorch.path, version: libtorch.version, from: libtorch.from },
     compiler: compiler.name,
+    cuda: cuda.kernels,
     built: new Date().toISOString(),
   };
   writeAtomically(addonRecordPath(), `${JSON.stringify(record, null, 2)}\n`);
@@ -1111,7 +1180,7 @@ Makes this checkout ready: npm's packages, compiled TypeScript, libtorch and the
   --help
 
 Environment: PADEZOO_LIBTORCH (a folder with include/ and lib/), PADEZOO_CACHE, PADEZOO_NO_APT=1 (install nothing with
-apt-get), PADEZOO_NO_ENGINE=1 (no native engine at all), CXX (the C++ compiler).`;
+apt-get), PADEZOO_NO_ENGINE=1 (no native engine at all), CXX (the C++ compiler), CUDA_HOME (a CUDA toolkit, for a libtorch with CUDA).`;
 
 /** @param {string[]} args */
 async function main(args) {

@@ -13,6 +13,7 @@
 
 #include "boxed_call.h"
 #include "caching_allocator.h"
+#include "device.h"
 #include "dtypes.h"
 #include "program.h"
 #include "tensor_table.h"
@@ -88,6 +89,11 @@ class Addon : public Napi::Addon<Addon> {
       InstanceMethod("releaseMemory", &Addon::ReleaseMemory),
       InstanceMethod("threads", &Addon::Threads),
       InstanceMethod("setThreads", &Addon::SetThreads),
+      InstanceMethod("gpus", &Addon::Gpus),
+      InstanceMethod("device", &Addon::Device),
+      InstanceMethod("setDevice", &Addon::SetDevice),
+      InstanceMethod("setFastMath", &Addon::SetFastMath),
+      InstanceMethod("programMode", &Addon::ProgramMode),
       InstanceValue("meta", meta),
       InstanceValue("version", Napi::String::New(env, TORCH_VERSION)),
     });
@@ -179,6 +185,7 @@ class Addon : public Napi::Addon<Addon> {
                   tensor.nbytes(), " bytes, but the data has ", data.ByteLength());
       if (data.ByteLength())
         std::memcpy(tensor.data_ptr(), static_cast<char*>(data.ArrayBuffer().Data()) + data.ByteOffset(), data.ByteLength());
+      if (!tensors_.device().is_cpu()) tensor = tensor.to(tensors_.device());
       return Napi::Number::New(info.Env(), tensors_.add(std::move(tensor)));
     });
   }
@@ -271,15 +278,18 @@ class Addon : public Napi::Addon<Addon> {
 
   Napi::Value Memory(const Napi::CallbackInfo& info) {
     const auto figures = allocatorFigures();
+    const bool onGpu = !tensors_.device().is_cpu();
+    const auto gpu = onGpu ? gpuMemory(tensors_.device()) : std::pair<int64_t, int64_t>{0, 0};
     auto memory = Napi::Object::New(info.Env());
     memory.Set("tensors", static_cast<double>(tensors_.live()));
-    memory.Set("usedBytes", static_cast<double>(figures.used));
-    memory.Set("cachedBytes", static_cast<double>(figures.cached));
+    memory.Set("usedBytes", static_cast<double>(figures.used + gpu.first));
+    memory.Set("cachedBytes", static_cast<double>(figures.cached + gpu.second));
     return memory;
   }
 
   Napi::Value ReleaseMemory(const Napi::CallbackInfo& info) {
     releaseCachedMemory();
+    if (!tensors_.device().is_cpu()) releaseGpuMemory(tensors_.device());
     return info.Env().Undefined();
   }
 
@@ -289,6 +299,44 @@ class Addon : public Napi::Addon<Addon> {
     return guarded(info, [&]() -> Napi::Value {
       at::set_num_threads(info[0].As<Napi::Number>().Int32Value());
       return info.Env().Undefined();
+    });
+  }
+
+  /// gpus() -> how many GPUs libtorch sees; null for a libtorch without CUDA
+  Napi::Value Gpus(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      if (!hasCuda()) return info.Env().Null();
+      return Napi::Number::New(info.Env(), static_cast<double>(gpuCount()));
+    });
+  }
+
+  Napi::Value Device(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), tensors_.device().str()); }
+
+  /// setDevice('cpu' | 'cuda' | 'cuda:1'): new tensors are made there, and those that exist move there
+  Napi::Value SetDevice(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      tensors_.moveTo(deviceOf(info[0].As<Napi::String>()));
+      return info.Env().Undefined();
+    });
+  }
+
+  /// setFastMath(tf32, tryOut)
+  Napi::Value SetFastMath(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      setFastMath(info[0].As<Napi::Boolean>().Value(), info[1].As<Napi::Boolean>().Value());
+      return info.Env().Undefined();
+    });
+  }
+
+  /// programMode(program) -> [mode, reason]
+  Napi::Value ProgramMode(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+      const auto& program = programs_.at(info[0].As<Napi::Number>().Uint32Value());
+      TORCH_CHECK(program, "the program has been forgotten");
+      auto result = Napi::Array::New(info.Env(), 2);
+      result.Set(0u, program->mode());
+      result.Set(1u, program->reason());
+      return result;
     });
   }
 

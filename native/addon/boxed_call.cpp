@@ -2,6 +2,7 @@
 #include "boxed_call.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <sstream>
 
 namespace padezoo {
@@ -106,6 +107,12 @@ IValue convert(const Napi::Value& value, const c10::TypePtr& type, const c10::Ar
   }
 }
 
+bool isDevice(const c10::Argument& argument) {
+  const auto& type = argument.type();
+  return type->kind() == TypeKind::OptionalType &&
+         type->castRaw<c10::OptionalType>()->getElementType()->kind() == TypeKind::DeviceObjType;
+}
+
 void describe(std::ostringstream& text, const IValue& value) {
   if (value.isTensor()) {
     const auto& tensor = value.toTensor();
@@ -143,7 +150,9 @@ void convertArguments(const c10::FunctionSchema& schema, const Napi::Array& argu
   stack.reserve(expected.size());
   for (uint32_t i = 0; i < expected.size(); i++) {
     const Napi::Value value = i < given ? arguments.Get(i) : arguments.Env().Undefined();
-    if (value.IsUndefined() && expected[i].default_value())
+    if (value.IsUndefined() && isDevice(expected[i]) && !tensors.device().is_cpu())
+      stack.push_back(tensors.device());  // what is made from nothing is made where the engine is
+    else if (value.IsUndefined() && expected[i].default_value())
       stack.push_back(*expected[i].default_value());
     else
       stack.push_back(convert(value, expected[i].type(), expected[i], tensors));
@@ -151,10 +160,24 @@ void convertArguments(const c10::FunctionSchema& schema, const Napi::Array& argu
   }
 }
 
+namespace {
+
+/// Whether our own operators run as a device without kernels of ours runs them; for tests of that on a CPU.
+bool isComposed(const c10::OperatorHandle& op) {
+  static const bool wanted = [] {
+    const char* word = std::getenv("PADEZOO_COMPOSED");
+    return word && std::string(word) == "1";
+  }();
+  return wanted && op.schema().name().compare(0, 4, "pade") == 0;
+}
+
+}  // namespace
+
 void callOrDescribe(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
   const torch::jit::Stack arguments = stack;  // kept for the message: the call consumes its stack
   try {
-    op.callBoxed(stack);
+    if (isComposed(op)) op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::PrivateUse1), &stack);
+    else op.callBoxed(stack);
   } catch (const std::exception& error) {
     throw described(op.schema(), arguments, error);
   }

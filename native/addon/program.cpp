@@ -14,11 +14,16 @@ namespace {
 /// A slot number at every place where the schema wants a tensor; the tensors come when the program runs.
 class SlotNumbers final : public TensorSource {
  public:
+  explicit SlotNumbers(at::Device device) : device_(device) {}
+  at::Device device() const override { return device_; }
   at::Tensor get(double slot) const override {
     seen.push_back(static_cast<uint32_t>(slot));
     return {};
   }
   mutable std::vector<uint32_t> seen;
+
+ private:
+  at::Device device_;
 };
 
 std::vector<uint32_t> slotsIn(const Napi::Value& value) {
@@ -30,7 +35,8 @@ std::vector<uint32_t> slotsIn(const Napi::Value& value) {
 
 }  // namespace
 
-Program::Program(const Napi::Object& plan, const std::vector<c10::OperatorHandle>& operators, const TensorTable& tensors) {
+Program::Program(const Napi::Object& plan, const std::vector<c10::OperatorHandle>& operators, const TensorTable& tensors)
+    : device_(tensors.device()), graph_(graphFor(device_)) {
   const auto described = plan.Get("inputs").As<Napi::Array>();
   for (uint32_t i = 0; i < described.Length(); i++) {
     const auto numbers = described.Get(i).As<Napi::Array>();
@@ -50,7 +56,7 @@ Program::Program(const Napi::Object& plan, const std::vector<c10::OperatorHandle
 
 void Program::prepare(const Napi::Object& call, const std::vector<c10::OperatorHandle>& operators) {
   Step step{operators.at(call.Get("operator").As<Napi::Number>().Uint32Value()), {}, {}, {}, {}};
-  SlotNumbers numbers;
+  SlotNumbers numbers(device_);
   size_t taken = 0;
   const auto take = [&](uint32_t argument, uint32_t element) {
     step.operands.push_back({argument, element, numbers.seen.at(taken++)});
@@ -108,7 +114,7 @@ void Program::execute(const Step& step, std::vector<at::Tensor>& slots) const {
   for (const uint32_t slot : step.released) slots[slot].reset();
 }
 
-std::vector<at::Tensor> Program::run(const std::vector<at::Tensor>& inputs) const {
+std::vector<at::Tensor> Program::run(const std::vector<at::Tensor>& inputs) {
   TORCH_CHECK(inputs.size() == inputs_.size(), "the program takes ", inputs_.size(), " inputs, got ", inputs.size());
   for (size_t i = 0; i < inputs.size(); i++)
     TORCH_CHECK(inputs[i].sizes() == inputs_[i].sizes && inputs[i].scalar_type() == inputs_[i].type, "input ", i,
@@ -117,6 +123,11 @@ std::vector<at::Tensor> Program::run(const std::vector<at::Tensor>& inputs) cons
   for (const uint32_t slot : written_)
     TORCH_CHECK(isExclusive(inputs[slot]), "input ", slot, " is changed in place, but its memory is shared");
   at::AutoDispatchBelowADInplaceOrView withoutAutograd;
+  const auto body = [this](const std::vector<at::Tensor>& given) { return runCalls(given); };
+  return graph_ ? graph_->run(inputs, written_, body) : body(inputs);
+}
+
+std::vector<at::Tensor> Program::runCalls(const std::vector<at::Tensor>& inputs) const {
   std::vector<at::Tensor> slots(slotCount_);
   std::copy(inputs.begin(), inputs.end(), slots.begin());
   std::copy(constants_.begin(), constants_.end(), slots.begin() + static_cast<int64_t>(inputs.size()));

@@ -4,8 +4,11 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <vector>
 
+#include "graph_replay.h"
 #include "tensor_table.h"
 
 namespace padezoo {
@@ -16,9 +19,13 @@ class Program {
   /// @param plan see `ProgramPlan` in src/engines/torch/addon.ts; constants are handles of `tensors`
   Program(const Napi::Object& plan, const std::vector<c10::OperatorHandle>& operators, const TensorTable& tensors);
 
-  /// Runs every call in order; a slot is emptied after its last use.
+  /// Runs every call in order; a slot is emptied after its last use. On a GPU the calls become a graph, which is replayed.
   /// @throws std::invalid_argument when inputs do not look like the recorded ones, or one that is changed is shared
-  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs) const;
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs);
+
+  /// How the last run went: `'calls'`, or as a graph does it; and why it is not one, if it should be.
+  std::string mode() const { return graph_ ? graph_->mode() : "calls"; }
+  std::string reason() const { return graph_ ? graph_->reason() : ""; }
 
  private:
   /// Where a tensor argument comes from; `element` counts within a list argument.
@@ -40,6 +47,10 @@ class Program {
   void noteWritten(const Step& step);
   void execute(const Step& step, std::vector<at::Tensor>& slots) const;
 
+  std::vector<at::Tensor> runCalls(const std::vector<at::Tensor>& inputs) const;
+
+  at::Device device_;
+  std::unique_ptr<GraphReplay> graph_;  // none on a CPU
   std::vector<InputShape> inputs_;
   std::vector<at::Tensor> constants_;
   std::vector<Step> steps_;

@@ -14,6 +14,8 @@ class TensorSource {
  public:
   virtual ~TensorSource() = default;
   virtual at::Tensor get(double number) const = 0;
+  /// Where new tensors are made.
+  virtual at::Device device() const = 0;
 };
 
 /// Whether nothing else sees the tensor's memory and it is dense: it may be changed in place.
@@ -51,6 +53,15 @@ class TensorTable final : public TensorSource {
 
   int64_t live() const { return live_; }
 
+  at::Device device() const override { return device_; }
+
+  /// From now on; tensors that are elsewhere come along, each with its own handle.
+  void moveTo(at::Device device) {
+    device_ = device;
+    for (Slot& slot : slots_)
+      if (slot.tensor.defined() && slot.tensor.device() != device) slot.tensor = slot.tensor.to(device);
+  }
+
  private:
   static constexpr uint32_t kSlots = 1u << 24;
   struct Slot {
@@ -66,6 +77,7 @@ class TensorTable final : public TensorSource {
     return index;
   }
 
+  at::Device device_{at::kCPU};
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
   int64_t live_ = 0;

@@ -306,9 +306,10 @@ TORCH_LIBRARY_IMPL(padezoo, CPU, library) {
   library.impl("hinges", &hinges);
   library.impl("hinges_backward", &hingesBackward);
   library.impl("random_slopes", &randomSlopes);
-  library.impl("exponential_unit", &exponentialUnit);
   library.impl("maxout", &maxout);
   library.impl("maxout_backward", &maxoutBackward);
 }
+
+TORCH_LIBRARY_IMPL(padezoo, CompositeExplicitAutograd, library) { library.impl("exponential_unit", &exponentialUnit); }
 
 }  // namespace padezoo

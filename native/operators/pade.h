@@ -2,6 +2,13 @@
 #pragma once
 #include <cstdint>
 
+/// Before what runs on a GPU as well: nvcc compiles it for both.
+#ifdef __CUDACC__
+#define PADE_ANYWHERE __host__ __device__
+#else
+#define PADE_ANYWHERE
+#endif
+
 namespace pade {
 
 constexpr int kMaxDegree = 10;

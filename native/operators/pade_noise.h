@@ -10,7 +10,7 @@
 namespace pade {
 
 /// One block of Philox4x32-10, its first two words.
-inline void philox(uint32_t counter, uint32_t key0, uint32_t key1, uint32_t& first, uint32_t& second) {
+PADE_ANYWHERE inline void philox(uint32_t counter, uint32_t key0, uint32_t key1, uint32_t& first, uint32_t& second) {
   uint32_t c0 = counter, c1 = 0, c2 = 0, c3 = 0;
   for (int round = 0; round < 10; round++) {
     const uint64_t p0 = 0xD2511F53ull * c0, p1 = 0xCD9E8D57ull * c2;
@@ -35,7 +35,7 @@ inline Noise noiseOf(double amplitude, uint32_t key0, uint32_t key1) {
 /// 32 bits of an element for a pair of coefficients; also on vectors of elements. (The finaliser "lowbias32" by
 /// C. Wellons and T. Ettinger, with a second word of key in the middle.)
 template <typename Word>
-[[gnu::always_inline]] inline Word hashOf(Word element, uint32_t before, uint32_t middle) {
+[[gnu::always_inline]] PADE_ANYWHERE inline Word hashOf(Word element, uint32_t before, uint32_t middle) {
   Word v = element ^ before;
   v ^= v >> 16;
   v *= 0x21f0aaadu;
@@ -46,7 +46,7 @@ template <typename Word>
 }
 
 /// What the coefficient with this number (numerator first, then denominator) is multiplied with at an element.
-inline float noiseFactor(const Noise& noise, uint32_t element, int coefficient) {
+PADE_ANYWHERE inline float noiseFactor(const Noise& noise, uint32_t element, int coefficient) {
   const uint32_t hash = hashOf(element, noise.before[coefficient / 2], noise.middle[coefficient / 2]);
   const uint32_t draw = coefficient % 2 ? hash >> 16 : hash & 0xffff;
   const float u = static_cast<float>(2 * static_cast<int32_t>(draw) - 65535) * 0x1p-16f;

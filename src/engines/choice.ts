@@ -8,17 +8,26 @@ const ENGINES = ['torch', 'wasm', 'cpu', 'tensorflow'] as const;
 export type EngineName = (typeof ENGINES)[number];
 
 const UseOptions = z.strictObject({
-  /** Where torch calculates; `'cuda'` is refused until there are kernels for it. */
-  device: z.enum(['cpu', 'cuda']).optional(),
+  /** Where torch calculates: `'cpu'` (default), `'cuda'` (the first GPU), `'cuda:1'`. Tensors that exist move there. */
+  device: z
+    .string()
+    .regex(/^(cpu|cuda(:\d+)?)$/, "must be 'cpu', 'cuda' or a GPU such as 'cuda:1'")
+    .optional(),
   /** CPU threads of torch; default: all cores. */
   threads: z.int().min(1).optional(),
   /** Of torch's convolutions and matrix products; default `'fp32'`. */
   precision: z.enum(PRECISIONS).optional(),
+  /** On CUDA: `'measured'` has cuDNN try its algorithms out for every new shape; `'heuristic'` (default) does not. */
+  convolutions: z.enum(['heuristic', 'measured']).optional(),
 });
 export type EngineOptions = z.input<typeof UseOptions>;
 
 /** The options that every engine has, because they ask for nothing. */
-const EVERYWHERE: Readonly<Record<string, unknown>> = { device: 'cpu', precision: 'fp32' };
+const EVERYWHERE: Readonly<Record<string, unknown>> = {
+  device: 'cpu',
+  precision: 'fp32',
+  convolutions: 'heuristic',
+};
 
 /** What a user who gives torch's option to another engine can do instead. */
 const INSTEAD: Record<Exclude<EngineName, 'torch'>, string> = {
@@ -36,12 +45,25 @@ const INSTEAD: Record<Exclude<EngineName, 'torch'>, string> = {
 export function checkChoice(name: EngineName, options: EngineOptions): EngineOptions {
   if (!isEngine(name)) throw new OptionsError(`engine.use: ${notAnEngine(name)}`);
   const choice = checkOptions(UseOptions, options, 'engine.use');
-  if (name === 'torch') return choice;
+  if (name === 'torch') return onItsDevice(choice);
   const special = Object.entries(choice).find(([option, value]) => value !== EVERYWHERE[option]);
   if (special)
     throw new OptionsError(
       `engine.use('${name}'): ${special.join(': ')} is for torch alone; ${INSTEAD[name]}`,
     );
+  return choice;
+}
+
+/** What a CPU does not have is asked for in vain there. */
+function onItsDevice(choice: EngineOptions): EngineOptions {
+  const { device = 'cpu', precision, convolutions } = choice;
+  if (device !== 'cpu') return choice;
+  if (precision === 'tf32')
+    throw new OptionsError(
+      "engine.use('torch'): precision 'tf32' is for device 'cuda'; a CPU has 'fp32' and 'bf16'",
+    );
+  if (convolutions === 'measured')
+    throw new OptionsError("engine.use('torch'): convolutions 'measured' is for device 'cuda'; leave it out");
   return choice;
 }
 

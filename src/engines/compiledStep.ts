@@ -33,7 +33,8 @@ const MOST_RECORDINGS = 4;
  *
  * What may change from call to call must be an input or a variable; any other number is frozen, and if it is seen to
  * change, the step goes on as it is and `reason` says why. So does a step that reads values back into JavaScript. Shapes
- * that were not seen before are recorded anew. On engines other than torch the step just runs.
+ * that were not seen before are recorded anew. On a GPU the native call captures a CUDA graph and launches that. On engines
+ * other than torch the step just runs.
  *
  * ```ts
  * const step = new CompiledStep(([x, rate]) => [loss]); // gradients and updates of variables included
@@ -66,9 +67,14 @@ export class CompiledStep {
     return this.#obstacle ?? this.#latest?.reason;
   }
 
+  /** How a replayed step runs: its operators one by one, or as one graph of the GPU; and why as no graph, on a GPU. */
+  get replay(): { how: string; reason: string } | undefined {
+    return this.#latest?.program?.replay;
+  }
+
   /** Runs the step once; its outputs are the caller's. */
   run(inputs: readonly tf.Tensor[]): tf.Tensor[] {
-    const key = [tf.getBackend(), enginePrecision(), ...inputs.map(typed)].join();
+    const key = [tf.getBackend(), deviceOf(tf.backend()), enginePrecision(), ...inputs.map(typed)].join();
     const entry = this.#entries.get(key) ?? this.#newEntry();
     this.#entries.set(key, entry);
     this.#latest = entry;
@@ -112,6 +118,11 @@ export class CompiledStep {
     }
     this.#entries.clear();
   }
+}
+
+/** A program holds its constants where it was recorded. */
+function deviceOf(backend: tf.KernelBackend): string {
+  return backend instanceof TorchBackend ? backend.native.addon.device() : '';
 }
 
 /** `'bfloat16[2,3]'`: the dtype of the tensor itself, where tfjs knows two by one name. */

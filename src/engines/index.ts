@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { checkChoice, type EngineName, type EngineOptions, engineOfEnvironment } from './choice.js';
 import { hasTensorflow, loadTensorflow } from './tensorflow.js';
 import { loadAddon } from './torch/addon.js';
+import { useDevice } from './torch/device.js';
 import { EngineError, TorchBackend } from './torch/index.js';
 import { enginePrecision, setEnginePrecision } from './torch/precision.js';
 
@@ -22,7 +23,7 @@ export const engine = {
 
   /**
    * Makes an engine the one that calculates from now on; where it does not start, the one before stays. `threads`
-   * stays as it is where it is not given; `precision` is then `'fp32'`.
+   * stays as it is where it is not given; `device` is then `'cpu'` and `precision` `'fp32'`.
    *
    * @param name `'torch'` (libtorch, native), `'tensorflow'` (your own `@tensorflow/tfjs-node` or `-gpu`), `'wasm'`
    *   (portable, inference) or `'cpu'` (plain JavaScript, slow)
@@ -30,14 +31,17 @@ export const engine = {
    * @throws EngineError when it does not work on this machine, with what to install
    */
   async use(name: EngineName, options: EngineOptions = {}): Promise<void> {
-    const { device, threads, precision = 'fp32' } = checkChoice(name, options);
-    if (device === 'cuda')
-      throw new EngineError(
-        "engine.use('torch'): device 'cuda' is not there: this engine is built for the CPU; leave device out, or use 'tensorflow' with @tensorflow/tfjs-node-gpu",
-      );
+    const { device = 'cpu', threads, precision = 'fp32', convolutions } = checkChoice(name, options);
+    if (name === 'torch') {
+      // Before it is tfjs's: where the device is not there, the engine before stays.
+      const { addon, record } = loadAddon();
+      useDevice(addon, device, `${record.libtorch.version} from ${record.libtorch.from}`);
+    }
     await start(name);
     if (name === 'torch') {
-      if (threads) torch().native.addon.setThreads(threads);
+      const { addon } = torch().native;
+      if (threads) addon.setThreads(threads);
+      addon.setFastMath(precision === 'tf32', convolutions === 'measured');
       setEnginePrecision(precision);
     }
     choosing = Promise.resolve();
@@ -69,7 +73,8 @@ export const engine = {
     const { addon } = torch().native;
     const threads = addon.threads();
     const precision = enginePrecision() === 'fp32' ? '' : `, ${enginePrecision()}`;
-    return `torch ${addon.version}, CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}${precision}`;
+    const device = addon.device() === 'cpu' ? 'CPU' : addon.device();
+    return `torch ${addon.version}, ${device}, ${threads} ${threads === 1 ? 'thread' : 'threads'}${precision}`;
   },
 
   /** Whether networks of convolutions can be trained on the running engine. */
@@ -77,7 +82,7 @@ export const engine = {
     return TRAINING_KERNELS.every(kernel => tf.getKernel(kernel, tf.getBackend()) != null);
   },
 
-  /** Bytes and tensors that the torch engine holds natively; bytes it keeps for reuse are in `cachedBytes`. */
+  /** Bytes (of a GPU, too) and tensors that the torch engine holds natively; bytes it keeps for reuse are in `cachedBytes`. */
   memory(): { tensors: number; usedBytes: number; cachedBytes: number } {
     return torch().native.addon.memory();
   },

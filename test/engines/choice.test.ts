@@ -69,13 +69,6 @@ test.serial("torch's options are refused on every other engine, with what to do 
   t.is(engine.name, running, 'and the engine that runs goes on running');
 });
 
-test.serial('the device cuda is an error of its own as long as there are no kernels for it', async t => {
-  await t.throwsAsync(engine.use('torch', { device: 'cuda' }), {
-    instanceOf: EngineError,
-    message: /device 'cuda' is not there.*leave device out/,
-  });
-});
-
 test.serial('tensorflow, which is not installed, is an error that says what to install', async t => {
   await t.throwsAsync(engine.use('tensorflow'), {
     instanceOf: EngineError,

@@ -73,6 +73,15 @@ export interface Addon {
   releaseMemory(): void;
   threads(): number;
   setThreads(count: number): void;
+  /** How many GPUs libtorch sees; `null` for a libtorch without CUDA. */
+  gpus(): number | null;
+  /** `'cpu'` or `'cuda:0'` */
+  device(): string;
+  /** New tensors are made there from now on, and those that exist move there. */
+  setDevice(device: string): void;
+  setFastMath(tf32: boolean, measured: boolean): void;
+  /** How a program runs (`'calls'`, `'warming up'`, `'graph'`), and why it is no graph where it should be one. */
+  programMode(program: ProgramId): [mode: string, reason: string];
 }
 
 /** The torch engine failed; `message` names the operator and the shapes it was given. */

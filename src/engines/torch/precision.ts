@@ -1,9 +1,9 @@
 /** In what precision the torch engine calculates: bfloat16 for convolutions, matrix products and what lies between them. */
 import { type Aten, scalarType, type TorchTensor } from './aten.js';
 
-export const PRECISIONS = ['fp32', 'bf16'] as const;
+export const PRECISIONS = ['fp32', 'tf32', 'bf16'] as const;
 
-/** `'bf16'`: operands and activations in bfloat16; weights, statistics and losses stay float32. */
+/** `'tf32'`, on CUDA: float32 whose products round their operands to 10 bits. `'bf16'`: operands and activations in bfloat16; weights, statistics and losses stay float32. */
 export type Precision = (typeof PRECISIONS)[number];
 
 let chosen: Precision = 'fp32';
@@ -78,7 +78,7 @@ export function fitted(
 ): Readonly<Record<string, TorchTensor>> {
   const given = Object.entries(tensors);
   if (!given.some(([, { dtype }]) => dtype === 'bfloat16')) return tensors;
-  if (chosen === 'fp32' || !KEEP_BFLOAT16.has(kernel)) {
+  if (chosen !== 'bf16' || !KEEP_BFLOAT16.has(kernel)) {
     const wide = (x: TorchTensor) =>
       x.dtype === 'bfloat16' ? aten('to.dtype', x, scalarType('float32')) : x;
     return Object.fromEntries(given.map(([name, x]) => [name, wide(x)]));

@@ -93,6 +93,11 @@ export class TorchProgram {
     return results;
   }
 
+  get replay(): { how: string; reason: string } {
+    const [how, reason] = this.#torch.native.addon.programMode(this.#id);
+    return { how, reason };
+  }
+
   dispose(): void {
     this.#torch.native.addon.forget(this.#id);
   }

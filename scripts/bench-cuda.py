@@ -1,0 +1,189 @@
+"""The Padé kernels of a GPU beside PyTorch's ReLU, Horner PAUs and the published schemes; prints JSON, for bench-cuda.mjs.
+
+Arguments: the operators' library, a device such as cuda, the largest number of elements. Also checks, and fails on: values
+and gradients against float64, outputs that keep their poison, and any difference between two runs.
+"""
+import ctypes
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+LIBRARY, DEVICE, LARGEST = sys.argv[1], torch.device(sys.argv[2]), int(sys.argv[3])
+A = [0.033582615, 0.505000094, 1.65131516, 2.00451688, 0.927935914, 0.151537372]
+B = [9.16046984e-7, 3.96933909, 6.65119637e-7, 0.300073894]
+SMALL = (2**10, 2**16)  # where the launch is the time
+ROUNDS = 30
+CHECKED = 2**22  # elements that are also calculated in float64
+TOLERANCE = {torch.float32: 1e-6, torch.bfloat16: 1e-2, torch.float16: 1e-2}
+
+
+def milliseconds(work, calls):
+    """Median over rounds, by events on the stream, of `calls` calls each."""
+    for _ in range(3):
+        work()
+    times = []
+    for _ in range(ROUNDS):
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        for _ in range(calls):
+            work()
+        end.record()
+        end.synchronize()
+        times.append(start.elapsed_time(end) / calls)
+    return statistics.median(times)
+
+
+def horner(x, a, b, form):
+    p = a[5]
+    for i in range(4, -1, -1):
+        p = p * x + a[i]
+    if form == "absolute-sum":
+        s = b[3]
+        for k in range(2, -1, -1):
+            s = s * x + b[k]
+        return p / (1 + (s * x).abs())
+    u, s = x.abs(), b[3].abs()
+    for k in range(2, -1, -1):
+        s = s * u + b[k].abs()
+    return p / (1 + s * u)
+
+
+def in_double(x, g, form):
+    """y, dx, da, db by autograd in float64."""
+    wide = x.double().requires_grad_()
+    a = torch.tensor(A, dtype=torch.float64, device=x.device, requires_grad=True)
+    b = torch.tensor(B, dtype=torch.float64, device=x.device, requires_grad=True)
+    y = horner(wide, a, b, form)
+    y.backward(g.double())
+    return y.detach(), wide.grad, a.grad, b.grad
+
+
+def worst(got, expected):
+    return ((got.double() - expected).abs() / expected.abs().clamp_min(1)).max().item()
+
+
+def relative(got, expected):
+    return ((got.double() - expected).abs() / expected.abs().clamp_min(1e-30)).max().item()
+
+
+def build_peers():
+    nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
+    library = Path(tempfile.mkdtemp()) / "peers.so"
+    source = Path(__file__).with_name("bench-cuda-peers.cu")
+    subprocess.run(
+        [nvcc, "-O3", "-std=c++17", "-arch=native", "-shared", "-Xcompiler", "-fPIC", str(source), "-o", str(library)],
+        check=True,
+        stdout=sys.stderr,
+    )
+    return ctypes.CDLL(str(library))
+
+
+def pointer(tensor):
+    return ctypes.c_void_p(tensor.data_ptr())
+
+
+def check(dtype):
+    """What the issue asks of correctness, on the device; raises where it does not hold."""
+    for form in ("absolute-sum", "sum-of-absolutes"):
+        x = torch.randn(CHECKED + 5, device=DEVICE).to(dtype)
+        g = torch.randn(CHECKED + 5, device=DEVICE).to(dtype)
+        a, b = torch.tensor(A, device=DEVICE), torch.tensor(B, device=DEVICE)
+        poison = torch.full_like(x, float("nan"))
+        del poison  # its memory is handed out next: what is not written stays NaN
+        y = torch.ops.pade.forward(x, a, b, form, 1.0, None, 0.0)
+        results = torch.ops.pade.backward(g, x, a, b, form, 1.0, None, 0.0)
+        again = torch.ops.pade.backward(g, x, a, b, form, 1.0, None, 0.0)
+        expected = in_double(x, g, form)
+        errors = [worst(got, want) for got, want in zip((y, results[0]), expected[:2])]
+        sums = [relative(got, want) for got, want in zip(results[1:], expected[2:])]
+        if not all(torch.equal(p, q) for p, q in zip(results, again)):
+            raise SystemExit(f"bench-cuda: two runs differ ({dtype}, {form})")
+        if not all(error <= TOLERANCE[dtype] for error in errors):
+            raise SystemExit(f"bench-cuda: {dtype}, {form}: errors {errors} against float64, allowed {TOLERANCE[dtype]}")
+        print(f"{dtype} {form}: outputs {errors}, coefficients {sums}", file=sys.stderr)
+
+
+def main():
+    torch.ops.load_library(LIBRARY)
+    torch.cuda.set_device(DEVICE)
+    torch.manual_seed(1)
+    for dtype in TOLERANCE:
+        check(dtype)
+    peers, rows = build_peers(), []
+    source = torch.empty(LARGEST, device=DEVICE)
+    target = torch.empty_like(source)
+    copy = 8 * LARGEST / milliseconds(lambda: target.copy_(source), 3) / 1e6
+    del source, target
+    compiled = torch.compile(horner)
+    for dtype in (torch.float32, torch.bfloat16):
+        for n in (*SMALL, LARGEST):
+            calls = 3 if n == LARGEST else 50
+            x, g = torch.randn(n, device=DEVICE).to(dtype), torch.randn(n, device=DEVICE).to(dtype)
+            a, b = torch.tensor(A, device=DEVICE), torch.tensor(B, device=DEVICE)
+            error_of = {}
+            if n > SMALL[0] and n <= CHECKED:
+                _, _, da, db = in_double(x, g, "absolute-sum")
+                _, mine_a, mine_b = torch.ops.pade.backward(g, x, a, b, "absolute-sum", 1.0, None, 0.0)
+                error_of["padezoo"] = max(relative(mine_a, da), relative(mine_b, db))
+
+            def row(name, direction, work):
+                size = x.element_size() * (2 if direction == "forward" else 3)
+                try:
+                    time = milliseconds(work, calls)
+                except RuntimeError as problem:  # too large for this GPU's memory, for the eager peers
+                    print(f"{name} {direction} {n}: {problem}", file=sys.stderr)
+                    return
+                rows.append({
+                    "dtype": str(dtype).split(".")[1], "elements": n, "name": name, "direction": direction, "bytes": size * n,
+                    "milliseconds": time, "share": size * n / time / 1e6 / copy,
+                    "error": error_of.get(name) if direction == "backward" else None,
+                })
+
+            row("ReLU", "forward", lambda: torch.relu(x))
+            row("ReLU", "backward", lambda: torch.ops.aten.threshold_backward(g, x, 0))
+            row("padezoo", "forward", lambda: torch.ops.pade.forward(x, a, b, "absolute-sum", 1.0, None, 0.0))
+            row("padezoo", "backward", lambda: torch.ops.pade.backward(g, x, a, b, "absolute-sum", 1.0, None, 0.0))
+            for name, function in (("Horner, eager", horner), ("Horner, torch.compile", compiled)):
+                leaves = [t.detach().clone().requires_grad_() for t in (x, a, b)]
+                with torch.no_grad():
+                    row(name, "forward", lambda: function(*leaves, "absolute-sum"))
+                try:
+                    y = function(*leaves, "absolute-sum")
+                    upstream = g.to(y.dtype)
+                    row(name, "backward", lambda: torch.autograd.grad(y, leaves, upstream, retain_graph=True))
+                    del y
+                except RuntimeError as problem:
+                    print(f"{name} {n}: {problem}", file=sys.stderr)
+            if dtype == torch.float32:
+                stream, dx = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream), torch.empty_like(x)
+                for name, function, kind in (
+                    ("reference scheme", peers.reference_backward, torch.float64),
+                    ("FlashKAT's tiles", peers.tile_backward, torch.float32),
+                ):
+                    sums = torch.zeros(10, dtype=kind, device=DEVICE)
+
+                    def work():
+                        sums.zero_()
+                        if function(pointer(g), pointer(x), pointer(dx), ctypes.c_longlong(n), pointer(a), pointer(b), pointer(sums), stream):
+                            raise RuntimeError("the kernel did not start")
+
+                    if n > SMALL[0] and n <= CHECKED:
+                        _, _, da, db = in_double(x, g, "sum-of-absolutes")
+                        work()
+                        error_of[name] = relative(sums, torch.cat([da, db]))
+                    row(name, "backward", work)
+            del x, g
+            torch.cuda.empty_cache()
+    print(json.dumps({
+        "gpu": torch.cuda.get_device_name(DEVICE), "torch": torch.__version__, "cuda": torch.version.cuda,
+        "copy": copy, "rows": rows,
+    }))
+
+
+main()

@@ -1,0 +1,113 @@
+#!/usr/bin/env node
+/**
+ * Compiles the CUDA kernels, which need nvcc alone, and reads from its resource report whether registers spill.
+ *
+ *   node scripts/cuda.mjs [--output FILE]        prints { nvcc, architectures, kernels, spills, registers } as JSON
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, realpathSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const SOURCE = resolve(dirname(fileURLToPath(import.meta.url)), '../native/pade_cuda.cu');
+const ARCHITECTURES = ['80', '90', '100'];
+
+/**
+ * The CUDA compiler: of `CUDA_HOME` or `CUDA_PATH`, else on the path, else in its usual place.
+ *
+ * @param {NodeJS.ProcessEnv} [env]
+ * @returns {{ path: string, version: string, toolkit: string } | undefined} `toolkit` is the folder with lib64/
+ */
+export function findNvcc(env = process.env) {
+  const folders = [env.CUDA_HOME, env.CUDA_PATH].filter(Boolean).map(home => join(home ?? '', 'bin'));
+  const places = [...folders, ...(env.PATH ?? '').split(delimiter), '/usr/local/cuda/bin'];
+  for (const place of places) {
+    const path = join(place, 'nvcc');
+    if (!place || !existsSync(path)) continue;
+    const { stdout, status } = spawnSync(path, ['--version'], { encoding: 'utf8' });
+    const version = /release (\S+),/.exec(stdout ?? '')?.[1];
+    if (status !== 0 || !version) continue;
+    // It may be a script that calls the real one: only nvcc itself knows where it lives.
+    const dry = spawnSync(path, ['--dryrun', '-c', '-x', 'cu', '/dev/null'], { encoding: 'utf8' });
+    const top = /^#\$ TOP=(.*)$/m.exec(`${dry.stderr}${dry.stdout}`)?.[1];
+    return { path, version, toolkit: resolve(top?.trim() || join(realpathSync(path), '../..')) };
+  }
+  return undefined;
+}
+
+/**
+ * The options that name the GPUs to compile for, as far as this nvcc knows them; the newest also as PTX, for later ones.
+ *
+ * @param {string} nvcc
+ */
+export function architectureFlags(nvcc) {
+  const { stdout } = spawnSync(nvcc, ['--list-gpu-code'], { encoding: 'utf8' });
+  const known = ARCHITECTURES.filter(name => new RegExp(`^sm_${name}$`, 'm').test(stdout));
+  return known.map(name => {
+    const code = name === known.at(-1) ? `[sm_${name},compute_${name}]` : `sm_${name}`;
+    return `-gencode=arch=compute_${name},code=${code}`;
+  });
+}
+
+/**
+ * The command that compiles the kernels into `output`.
+ *
+ * @param {string} nvcc
+ * @param {string} output
+ */
+export function compileCommand(nvcc, output) {
+  const common = ['-std=c++17', '-O3', '--threads', '2', '-Xcompiler', '-fPIC', '-Xptxas', '-v'];
+  return [nvcc, ...common, ...architectureFlags(nvcc), '-c', SOURCE, '-o', output];
+}
+
+/**
+ * What ptxas reports: kernels that spill, and the most registers that one takes.
+ *
+ * @param {string} report
+ */
+export function resourcesIn(report) {
+  const spills = [];
+  const architectures = new Set();
+  let kernel = '';
+  for (const line of report.split('\n')) {
+    const entry = /Compiling entry function '(\S+)' for '(\S+)'/.exec(line);
+    if (entry) {
+      kernel = `${entry[1]} (${entry[2]})`;
+      architectures.add(entry[2]);
+    }
+    const [, stores, loads] = /(\d+) bytes spill stores, (\d+) bytes spill loads/.exec(line) ?? [];
+    if (Number(stores ?? 0) + Number(loads ?? 0) > 0) spills.push(kernel);
+  }
+  const registers = [...report.matchAll(/Used (\d+) registers/g)].map(match => Number(match[1]));
+  return {
+    architectures: [...architectures].sort(),
+    kernels: registers.length,
+    spills,
+    registers: Math.max(...registers),
+  };
+}
+
+/** @param {string[]} args */
+async function main(args) {
+  const { values } = parseArgs({ args, options: { output: { type: 'string' } } });
+  const nvcc = findNvcc();
+  if (!nvcc) throw new Error('cuda: there is no nvcc; install a CUDA toolkit, or set CUDA_HOME to one');
+  const output = values.output ?? join(tmpdir(), `pade_cuda-${process.pid}.o`);
+  const [program = '', ...rest] = compileCommand(nvcc.path, output);
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let report = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', text => (report += text));
+  const code = await new Promise(ended => child.on('close', ended));
+  if (code !== 0) throw new Error(`cuda: nvcc failed:\n${report.slice(-4000)}`);
+  console.log(JSON.stringify({ nvcc, ...resourcesIn(report) }));
+}
+
+const [, started = ''] = process.argv;
+if (existsSync(started) && fileURLToPath(import.meta.url) === realpathSync(started))
+  await main(process.argv.slice(2)).catch(error => {
+    process.exitCode = 1;
+    console.error(error.message);
+  });

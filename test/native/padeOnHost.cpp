@@ -1,0 +1,266 @@
+// Runs the GPU's Padé kernels on the CPU, from their very source (native/cuda), thread after thread, and compares every
+// output and every coefficient's gradient with the float64 reference. Prints one JSON line a case; test/native/padeCuda.test.ts
+// judges them.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "../../native/cuda/pade_walk.h"
+#include "../../native/operators/pade_reference.h"
+
+using namespace pade;
+namespace gpu = pade::cuda;
+
+namespace {
+
+struct Case {
+  const char* name;
+  Form form;
+  int m, n;
+  double q;
+  float amplitude;
+  int64_t elements, channels, sets;
+  int64_t resident;  // blocks at once: fewer blocks make longer ways
+  float scale;       // of x
+  int shift;         // elements that x lies behind a 16-byte boundary
+};
+
+struct Errors {
+  double values = 0, gradients = 0, numerator = 0, denominator = 0;
+  int64_t unwritten = 0, different = 0;  // outputs that kept their poison, or that a second run gave otherwise
+};
+
+void see(double& worst, double got, double expected, double scale) {
+  if (std::isnan(got) && std::isnan(expected)) return;
+  if (got == expected) return;  // infinities
+  const double error = std::fabs(got - expected) / std::fmax(std::fabs(expected), scale);
+  if (!(error <= worst)) worst = std::isnan(error) ? INFINITY : error;
+}
+
+/// The grid of a call, thread after thread; `sums` are [sets][U::sums].
+template <typename T, int V, typename U, bool Backward>
+void runGrid(const gpu::Call& call, int64_t resident, std::vector<double>& sums) {
+  const gpu::Plan plan = gpu::planOf<V>(call, resident);
+  Noise noise;
+  if (call.amplitude > 0)
+    for (int pair = 0; pair < Noise::kPairs; pair++) gpu::readNoise(call, noise, pair);
+  // As the device adds: a thread's own sums, a column's over the block's rows and over the blocks, a set's over its columns.
+  std::vector<double> columns(plan.columns * U::sums);
+  for (int64_t block = 0; block < plan.blocks; block++)
+    for (int tile = 0; tile < plan.tiles; tile++)
+      for (int thread = 0; thread < gpu::kThreads; thread++) {
+        const gpu::Place place = gpu::placeOf<V>(call, plan, block, tile, thread);
+        double own[U::sums] = {};
+        gpu::walk<T, V, U, Backward>(call, plan, place, noise, [&](int sum, double value) { own[sum] += value; });
+        if (!place.active) continue;
+        for (int i = 0; i < U::sums; i++) columns[place.column * U::sums + i] += own[i];
+      }
+  sums.assign(call.sets * U::sums, 0);
+  for (int64_t set = 0; set < call.sets; set++) {
+    const int64_t from = call.sets > 1 ? gpu::firstColumn<V>(call, set) : 0;
+    const int64_t to = call.sets > 1 ? gpu::firstColumn<V>(call, set + 1) : plan.columns;
+    for (int64_t column = from; column < to; column++)
+      for (int i = 0; i < U::sums; i++) sums[set * U::sums + i] += columns[column * U::sums + i];
+  }
+}
+
+template <typename T>
+void runCase(const Case& c, const char* type) {
+  constexpr int V = gpu::kWide<T>;
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  const int firstB = c.form == Form::AbsolutePolynomial ? 0 : 1;
+  std::vector<float> numerator(c.sets * (c.m + 1)), denominator(c.sets * (c.n + 1 - firstB));
+  for (float& v : numerator) v = normal(random);
+  // All of one sign, and x as well where that is not enough: where S cancels, float32 loses digits in any evaluation.
+  for (float& v : denominator) v = (c.form == Form::Unsafe ? 0.1f : 0.5f) * std::fabs(normal(random)) + 0.05f;
+  const int64_t length = c.elements + c.shift + V;
+  struct alignas(16) Chunk { unsigned char bytes[16]; };
+  std::vector<Chunk> memory[3];
+  T* tensors[3];
+  for (int i = 0; i < 3; i++) {
+    memory[i].resize(length * sizeof(T) / 16 + 1);
+    std::memset(memory[i].data(), 0xff, memory[i].size() * 16);
+    tensors[i] = reinterpret_cast<T*>(memory[i].data()) + c.shift;
+  }
+  T *x = tensors[0], *gradient = tensors[1], *out = tensors[2];
+  const bool isPositive = c.form == Form::Unsafe || c.n > 5 || c.form == Form::AbsolutePolynomial;
+  for (int64_t i = 0; i < c.elements; i++) {
+    gpu::narrow(x[i], isPositive ? std::fabs(normal(random)) * c.scale : normal(random) * c.scale);
+    gpu::narrow(gradient[i], normal(random));
+  }
+  if (c.elements > 40) {  // 0, the largest and what is no number
+    gpu::narrow(x[3], 0);
+    gpu::narrow(x[17], 3e38f);
+    gpu::narrow(x[18], -6e4f);
+    gpu::narrow(x[38], 1025);
+  }
+  const int32_t key[2] = {12345, -6};
+  gpu::Call call;
+  call.x = x;
+  call.out = out;
+  call.elements = c.elements;
+  call.numerator = numerator.data();
+  call.denominator = denominator.data();
+  call.sets = c.sets;
+  call.channels = c.channels;
+  call.key = key;
+  call.amplitude = c.amplitude;
+  call.form = c.form;
+  call.m = c.m;
+  call.n = c.n;
+  call.q = c.q;
+  // In bfloat16 the reference is rounded as well: what remains are ties that fell to the other side.
+  const double resolution = sizeof(T) == 4 ? 0 : 1;
+
+  Shape shape;
+  shape.form = c.form;
+  shape.m = c.m;
+  shape.n = c.n;
+  shape.q = c.q;
+  std::vector<Coefficients> sets(c.sets), sums(c.sets), sizes(c.sets);
+  for (int64_t set = 0; set < c.sets; set++) {
+    for (int i = 0; i <= c.m; i++) sets[set].a[i] = numerator[set * (c.m + 1) + i];
+    for (int k = firstB; k <= c.n; k++) {
+      const double b = denominator[set * (c.n + 1 - firstB) + k - firstB];
+      sets[set].b[k] = c.form == Form::SumOfAbsolutes ? std::fabs(b) : b;
+    }
+  }
+  const Noise noise = noiseOf(c.amplitude, static_cast<uint32_t>(key[0]), static_cast<uint32_t>(key[1]));
+  Errors errors;
+  /// What float32 works with on the way to y and its slope: where terms cancel, the error is of their size.
+  struct Sizes {
+    double y = 0, slope = 0, q = 1;
+  };
+  const auto sizesOf = [&](const Element& e, const Coefficients& set) {
+    Sizes size;
+    double dp = 0, ds = 0;
+    for (int i = 0; i <= c.m; i++) size.y += std::fabs(set.a[i] * e.ratio[i]);
+    for (int k = firstB; k <= c.n; k++) size.q += std::fabs(set.b[k] * e.ratio[k]);
+    for (int i = 1; i <= c.m; i++) dp += i * std::fabs(set.a[i] * e.ratio[i - 1]);
+    for (int k = 1; k <= c.n; k++) ds += k * std::fabs(set.b[k] * e.ratio[k - 1]);
+    size.slope = (dp + size.y * ds) * size.q;
+    size.y *= size.q;
+    return size;
+  };
+  const auto reference = [&](int64_t i, double g, bool add) {
+    const int64_t set = i % c.channels * c.sets / c.channels;
+    Coefficients factors;
+    const Coefficients present =
+        c.amplitude > 0 ? noisy(sets[set], shape, noise, static_cast<uint32_t>(i), &factors) : sets[set];
+    const double value = gpu::widen(x[i]);
+    const Element e = element(value, present, shape);
+    if (add) {
+      Coefficients own;
+      addGradients(g, value, e, shape, c.amplitude > 0 ? &factors : nullptr, own);
+      for (int k = 0; k <= kMaxDegree; k++) {
+        sums[set].a[k] += own.a[k];
+        sums[set].b[k] += own.b[k];
+        const Sizes size = sizesOf(e, present);
+        sizes[set].a[k] += std::fabs(own.a[k]) * size.q;
+        sizes[set].b[k] += std::fabs(g * e.ratio[k]) * size.y;
+      }
+    }
+    return e;
+  };
+  const auto rounded = [&](double v) {
+    T narrow;
+    gpu::narrow(narrow, static_cast<float>(v));
+    return static_cast<double>(gpu::widen(narrow));
+  };
+  const auto isPoison = [&](int64_t i) {
+    T poison;
+    std::memset(&poison, 0xff, sizeof poison);
+    return std::memcmp(out + i, &poison, sizeof poison) == 0;
+  };
+  const auto poison = [&] { std::memset(memory[2].data(), 0xff, memory[2].size() * 16); };
+  const auto guarded = [&] {  // nothing beyond the tensor is written
+    for (int64_t i = c.elements; i < c.elements + V; i++) if (!isPoison(i)) errors.unwritten++;
+    for (int64_t i = -c.shift; i < 0; i++) if (!isPoison(i)) errors.unwritten++;
+  };
+
+  const auto run = [&](auto width, auto unrolled) {
+    constexpr int Width = decltype(width)::value;
+    using U = decltype(unrolled);
+    std::vector<double> found, again;
+    call.gradient = nullptr;
+    runGrid<T, Width, U, false>(call, c.resident, found);
+    for (int64_t i = 0; i < c.elements; i++) {
+      if (isPoison(i)) errors.unwritten++;
+      const Element e = reference(i, 0, false);
+      see(errors.values, gpu::widen(out[i]), rounded(e.y), std::fmax(1, sizesOf(e, sets[i % c.channels * c.sets / c.channels]).y));
+    }
+    guarded();
+    poison();
+    call.gradient = gradient;
+    runGrid<T, Width, U, true>(call, c.resident, found);
+    std::vector<T> first(out, out + c.elements);
+    for (int64_t i = 0; i < c.elements; i++) {
+      if (isPoison(i)) errors.unwritten++;
+      const double g = gpu::widen(gradient[i]);
+      const Element e = reference(i, g, true);
+      const double size = std::fabs(g) * sizesOf(e, sets[i % c.channels * c.sets / c.channels]).slope;
+      see(errors.gradients, gpu::widen(out[i]), rounded(g * e.slope), std::fmax(1, size));
+    }
+    guarded();
+    runGrid<T, Width, U, true>(call, c.resident, again);
+    if (std::memcmp(first.data(), out, c.elements * sizeof(T)) != 0) errors.different++;
+    if (std::memcmp(found.data(), again.data(), found.size() * sizeof(double)) != 0) errors.different++;
+    for (int64_t set = 0; set < c.sets; set++) {
+      for (int i = 0; i <= c.m; i++)
+        see(errors.numerator, found[set * U::sums + i], sums[set].a[i], sizes[set].a[i]);
+      for (int k = firstB; k <= c.n; k++)
+        see(errors.denominator, found[set * U::sums + U::m + 1 + k], sums[set].b[k], sizes[set].b[k]);
+    }
+  };
+  if (gpu::isWide<T>(call))
+    gpu::forUnrolled<true>(call, [&](auto u) { run(std::integral_constant<int, V>{}, u); });
+  else
+    gpu::forUnrolled<false>(call, [&](auto u) { run(std::integral_constant<int, 1>{}, u); });
+  std::printf("{\"name\":\"%s\",\"type\":\"%s\",\"wide\":%s,\"resolution\":%g,\"values\":%.3g,\"gradients\":%.3g,"
+              "\"numerator\":%.3g,\"denominator\":%.3g,\"unwritten\":%lld,\"different\":%lld}\n",
+              c.name, type, gpu::isWide<T>(call) ? "true" : "false", resolution, std::fmin(errors.values, 1e300),
+              std::fmin(errors.gradients, 1e300), std::fmin(errors.numerator, 1e300), std::fmin(errors.denominator, 1e300),
+              static_cast<long long>(errors.unwritten), static_cast<long long>(errors.different));
+}
+
+}  // namespace
+
+int main() {
+  const Form sum = Form::AbsoluteSum, polynomial = Form::AbsolutePolynomial, absolutes = Form::SumOfAbsolutes,
+             unsafe = Form::Unsafe;
+  const Case cases[] = {
+      {"absolute-sum [5,4]", sum, 5, 4, 1, 0, 10007, 1, 1, 3, 2, 0},
+      {"absolute-sum [5,4], q 0.1", sum, 5, 4, 0.1, 0, 4099, 1, 1, 2, 2, 0},
+      {"absolute-sum [3,2]", sum, 3, 2, 1, 0, 4099, 1, 1, 2, 2, 0},
+      {"absolute-sum [7,6]", sum, 7, 6, 1, 0, 4099, 1, 1, 2, 2, 0},
+      {"absolute-sum [10,10]", sum, 10, 10, 1, 0, 4099, 1, 1, 2, 2, 0},
+      {"absolute-sum [2,9]", sum, 2, 9, 1, 0, 4099, 1, 1, 2, 2, 0},
+      {"absolute-sum [0,0]", sum, 0, 0, 1, 0, 515, 1, 1, 2, 2, 0},
+      {"absolute-polynomial [5,4]", polynomial, 5, 4, 0.1, 0, 4099, 1, 1, 2, 2, 0},
+      {"absolute-polynomial [6,8]", polynomial, 6, 8, 1, 0, 4099, 1, 1, 2, 2, 0},
+      {"sum-of-absolutes [5,4]", absolutes, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 0},
+      {"sum-of-absolutes [9,3]", absolutes, 9, 3, 0.5, 0, 4099, 1, 1, 2, 2, 0},
+      {"unsafe [5,4]", unsafe, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 0},
+      {"large x", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 1e30f, 0},
+      {"noise [5,4]", sum, 5, 4, 1, 0.01f, 4099, 1, 1, 2, 2, 0},
+      {"noise [4,2] of sum-of-absolutes", absolutes, 4, 2, 1, 0.5f, 4099, 1, 1, 2, 2, 0},
+      {"noise [8,7] of absolute-polynomial", polynomial, 8, 7, 1, 0.1f, 4099, 1, 1, 2, 1, 0},
+      {"behind a boundary", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 1},
+      {"per channel, 10 channels", sum, 5, 4, 1, 0, 5130, 10, 10, 4, 2, 0},
+      {"per channel, 300 channels", sum, 5, 4, 1, 0, 9900, 300, 300, 5, 2, 0},
+      {"8 groups of 64 channels", sum, 5, 4, 1, 0, 8192, 64, 8, 4, 2, 0},
+      {"3 groups of 7 channels", absolutes, 5, 4, 1, 0, 4095, 7, 3, 4, 2, 0},
+      {"4 groups of 2080 channels", sum, 7, 7, 1, 0, 20800, 2080, 4, 3, 2, 0},
+      {"noise per channel", polynomial, 5, 4, 1, 0.1f, 4096, 16, 16, 4, 1, 0},
+      {"5 elements", sum, 5, 4, 1, 0, 5, 1, 1, 3, 2, 0},
+      {"1 element", sum, 5, 4, 1, 0, 1, 1, 1, 3, 2, 0},
+  };
+  for (const Case& c : cases) {
+    runCase<float>(c, "float32");
+    runCase<Bfloat16>(c, "bfloat16");
+    runCase<gpu::Float16>(c, "float16");
+  }
+}
