@@ -37,6 +37,7 @@ if (unknown.length) {
 
 /** The largest difference, as a share of the largest value expected. */
 function difference(values, expected) {
+  if (values.length !== expected.length) return Number.NaN;
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - values[i])), 0) / largest;
 }
@@ -74,7 +75,8 @@ try {
     );
     const rounding = difference(expected.training, expected.float64);
     const isEqual = parameters === expected.parameters;
-    if (!isEqual || inference > BOUND || training > Math.max(BOUND, 2 * rounding)) process.exitCode = 1;
+    if (!isEqual || !(inference <= BOUND) || !(training <= Math.max(BOUND, 2 * rounding)))
+      process.exitCode = 1; // NaN too
     const figures = [inference, training, rounding].map(value => value.toExponential(1)).join(' | ');
     console.log(
       `| ${name} | ${isEqual ? parameters : `${parameters} != ${expected.parameters}`} | ${figures} |`,

@@ -120,7 +120,7 @@ cut, and after ${tune} epochs of fine-tuning; the last row is the paper's fresh 
 |---|---|---|---|
 ${table.join('\n')}
 
-On a fresh ResNet101 the filters that \`'sum'\` and \`'l1'\` remove have ${overlaps.join(', ')} in common: what chance gives.
+On a fresh ResNet101 the filters that \`'sum'\` and \`'l1'\` remove have ${overlaps.join(', ')} in common; chance would give the share that is removed.
 
 Made by \`${command}\`.
 `,

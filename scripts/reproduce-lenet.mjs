@@ -13,13 +13,14 @@ const { values: options } = parseArgs({
   options: {
     seeds: { type: 'string', default: '1,2,3' },
     activations: { type: 'string', default: 'pau,relu' },
-    precision: { type: 'string', default: 'fp32' },
+    precision: { type: 'string' },
   },
 });
 const SEEDS = options.seeds.split(',').map(Number);
 const ACTIVATIONS = options.activations.split(',');
 
-await engine.use('torch', { precision: options.precision });
+if (options.precision) await engine.use('torch', { precision: options.precision });
+await engine.ready();
 const data = datasets.fashionMnist({ source: 'full' });
 console.error(`${engine.describe()}; ${data.source}`);
 console.log(`| activation | ${SEEDS.map(seed => `seed ${seed}`).join(' | ')} | mean | seconds an epoch |`);

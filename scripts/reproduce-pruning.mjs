@@ -145,5 +145,7 @@ const drawing = Plot.plot({
   marginRight: 60,
 });
 drawing.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+drawing.setAttribute('role', 'img');
+drawing.setAttribute('aria-label', 'Test accuracy of LeNet against the share of filters removed');
 await writeFile(join(options.to, 'pruning.svg'), `${drawing.outerHTML}\n`);
 console.log(table.join('\n'));

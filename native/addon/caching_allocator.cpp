@@ -76,10 +76,10 @@ class Cache {
     block->free = true;
     block->kept = block->bytes;
     cached_ += block->kept;
+    if (cached_ > limit_) unmap(block);
     if (block->after && block->after->free) join(block, block->after, block->after);
     if (block->before && block->before->free) block = join(block->before, block, block->before);
     free_.insert(block);
-    if (cached_ > limit_) unmap(block);
   }
 
   void release() {
@@ -123,6 +123,7 @@ class Cache {
   /// Makes one block of two neighbours; `listed` is the one that waits among the free ones.
   Block* join(Block* first, Block* second, Block* listed) {
     free_.erase(listed);
+    if (first->kept < first->bytes) unmap(second);  // what is kept of a block begins where it begins
     first->bytes += second->bytes;
     first->kept += second->kept;
     first->after = second->after;

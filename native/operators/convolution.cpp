@@ -14,7 +14,7 @@ namespace {
 /// A patch is a stretch of x itself: a pixel, or the whole image.
 bool isPlain(const Windows& w) {
   if (w.top != 0 || w.left != 0) return false;
-  const bool single = w.taps() == 1 && w.outHeight == w.height && w.outWidth == w.width;
+  const bool single = w.taps() == 1 && w.strideY == 1 && w.strideX == 1 && w.outHeight == w.height && w.outWidth == w.width;
   const bool whole = w.filterHeight == w.height && w.filterWidth == w.width && w.outHeight * w.outWidth == 1 && w.dilationY == 1 && w.dilationX == 1;
   return single || whole;
 }
@@ -95,6 +95,7 @@ at::Tensor inputGradient(const at::Tensor& dy, const at::Tensor& filter, at::Int
   checkOperands(dy, filter);
   TORCH_CHECK(size.size() == 2 && dy.dim() == 4, "size is height and width, dy is [n, h, w, o], got ", size, " and ", dy.sizes());
   const Windows w = windowsFor({dy.size(0), size[0], size[1], filter.size(2)}, filter, stride, padding, dilation);
+  checkUpstream(dy, w, filter.size(3));
   const at::Tensor patches = at::mm(dy.contiguous().view({w.count(), filter.size(3)}), filterRows(filter));
   if (isPlain(w)) return patches.view({w.images, w.height, w.width, w.channels});
   at::Tensor dx = at::empty({w.images, w.height, w.width, w.channels}, dy.options());
@@ -110,6 +111,7 @@ at::Tensor filterGradient(const at::Tensor& dy, const at::Tensor& x, at::IntArra
   TORCH_CHECK(dy.dim() == 4, "dy must be [n, h, w, o], got ", dy.sizes());
   const Windows w = windowsOf(x.sizes(), size, stride, padding, dilation);
   const int64_t filters = dy.size(3);
+  checkUpstream(dy, w, filters);
   const at::Tensor rows = at::mm(dy.contiguous().view({w.count(), filters}).t(), patchesOf(x.contiguous(), w));
   return rows.view({filters, w.filterHeight, w.filterWidth, w.channels}).permute({1, 2, 3, 0});
 }

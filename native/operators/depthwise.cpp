@@ -77,11 +77,6 @@ std::vector<double> filterSums(const T* dy, const T* x, const Windows& w) {
   return sums;
 }
 
-void checkUpstream(const at::Tensor& dy, const Windows& w) {
-  TORCH_CHECK(dy.dim() == 4 && dy.size(0) == w.images && dy.size(1) == w.outHeight && dy.size(2) == w.outWidth && dy.size(3) == w.channels,
-              "dy must be [", w.images, ", ", w.outHeight, ", ", w.outWidth, ", ", w.channels, "], got ", dy.sizes());
-}
-
 /// @param filter [h, w, c, 1]; size: height and width of the image
 at::Tensor inputGradient(const at::Tensor& gradient, const at::Tensor& filter, at::IntArrayRef size, at::IntArrayRef stride,
                          at::IntArrayRef padding, at::IntArrayRef dilation) {
@@ -90,7 +85,7 @@ at::Tensor inputGradient(const at::Tensor& gradient, const at::Tensor& filter, a
               "size is height and width, dy [n, h, w, c] and the filter [h, w, c, 1], got ", size, ", ", gradient.sizes(), " and ",
               filter.sizes());
   const Windows w = windowsOf({gradient.size(0), size[0], size[1], filter.size(2)}, filter.sizes().slice(0, 2), stride, padding, dilation);
-  checkUpstream(gradient, w);
+  checkUpstream(gradient, w, w.channels);
   const at::Tensor dy = gradient.contiguous(), factors = filter.to(at::kFloat).contiguous();
   at::Tensor dx = at::empty({w.images, w.height, w.width, w.channels}, dy.options());
   const float* taps = factors.data_ptr<float>();
@@ -105,7 +100,7 @@ at::Tensor filterGradient(const at::Tensor& gradient, const at::Tensor& image, a
                           at::IntArrayRef padding, at::IntArrayRef dilation) {
   checkOperands(gradient, image);
   const Windows w = windowsOf(image.sizes(), size, stride, padding, dilation);
-  checkUpstream(gradient, w);
+  checkUpstream(gradient, w, w.channels);
   const at::Tensor dy = gradient.contiguous(), x = image.contiguous();
   const std::vector<double> sums =
       dy.scalar_type() == at::kFloat

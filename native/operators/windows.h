@@ -51,4 +51,9 @@ inline void checkOperands(const at::Tensor& a, const at::Tensor& b) {
               "operands must both be float32 or both bfloat16, got ", a.scalar_type(), " and ", b.scalar_type());
 }
 
+inline void checkUpstream(const at::Tensor& dy, const Windows& w, int64_t filters) {
+  TORCH_CHECK(dy.dim() == 4 && dy.size(0) == w.images && dy.size(1) == w.outHeight && dy.size(2) == w.outWidth && dy.size(3) == filters,
+              "dy must be [", w.images, ", ", w.outHeight, ", ", w.outWidth, ", ", filters, "], got ", dy.sizes());
+}
+
 }  // namespace padezoo

@@ -42,7 +42,10 @@ export function releaseTapeGoingBack(): void {
       release();
       const own = (dys as (tf.Tensor | null)[]).filter(dy => dy !== null);
       for (const dy of own) returned.add(dy);
-      release = () => tf.dispose([...saved, ...own.filter(dy => !shared.has(dy))]);
+      release = () => {
+        // A gradient that was saved in the forward pass is still on its way.
+        tf.dispose([...saved.filter(tensor => !returned.has(tensor)), ...own.filter(dy => !shared.has(dy))]);
+      };
       return observed(gradient(dys), computed => {
         if (returned.has(computed)) shared.add(computed);
         returned.add(computed);

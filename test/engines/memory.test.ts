@@ -160,6 +160,24 @@ torchTest(
   },
 );
 
+torchTest('released memory goes back to the system, whichever neighbours a freed tensor joined', async t => {
+  const { before, released } = await alone(`
+    const megabytes = count => tf.fill([count * 2 ** 18], 1);
+    const rss = () => process.memoryUsage.rss();
+    const before = rss();
+    const [first, second, last] = [200, 100, 1].map(megabytes);
+    first.dispose();
+    engine.releaseMemory();
+    second.dispose(); // behind a hole that takes no memory
+    const again = megabytes(150);
+    engine.releaseMemory();
+    console.log(JSON.stringify({ before, released: rss() }));
+    tf.dispose([again, last]);
+  `);
+  const held = (released - before) / 2 ** 20;
+  t.true(held < 151 + 30, `${held.toFixed(0)} MiB for 151`);
+});
+
 /** Bytes that the process may grow by in the last 8,000 of 10,000 steps: half a kilobyte a step, less than any tensor. */
 const MOST_GROWTH = 4e6;
 

@@ -1,4 +1,4 @@
-/** Convolutions that are products of matrices, and strided depthwise ones, against tfjs's cpu backend. */
+/** Convolutions that are products of matrices, and depthwise ones, against tfjs's cpu backend. */
 import '@tensorflow/tfjs-backend-cpu';
 import test from 'ava';
 import { engine, tf } from '../../src/index.js';
@@ -31,6 +31,18 @@ const GEOMETRIES: Record<string, Geometry> = {
   'one pixel wide': { image: [2, 5, 3, 7], filter: [1, 1, 7, 3] },
   'one pixel wide, stride 2': { image: [2, 5, 4, 7], filter: [1, 1, 7, 3], stride: 2 },
   'one pixel wide, padded': { image: [1, 3, 3, 2], filter: [1, 1, 2, 5], pad: 1 },
+  'one pixel wide, padded behind it, stride 2': {
+    image: [1, 3, 3, 4],
+    filter: [1, 1, 4, 3],
+    stride: 2,
+    pad: [
+      [0, 0],
+      [0, 3],
+      [0, 3],
+      [0, 0],
+    ],
+  },
+  '3x3 on 8x8 pixels': { image: [2, 8, 8, 5], filter: [3, 3, 5, 4], pad: 'same' },
   '3x3 on 2x2 pixels': { image: [3, 2, 2, 5], filter: [3, 3, 5, 4], pad: 'same' },
   '3x3 on 4x4 pixels': { image: [2, 4, 4, 17], filter: [3, 3, 17, 6], pad: 'same' },
   '3x3, stride 2, even image': { image: [2, 8, 8, 3], filter: [3, 3, 3, 4], stride: 2, pad: 'same' },
@@ -47,6 +59,7 @@ const GEOMETRIES: Record<string, Geometry> = {
   'as large as the image, padded behind it': { image: [2, 2, 2, 3], filter: [2, 2, 3, 2], pad: 'same' },
   'the whole image but a rim': { image: [2, 3, 3, 2], filter: [5, 5, 2, 3], pad: 1 },
   'a single number': { image: [1, 1, 1, 1], filter: [1, 1, 1, 1] },
+  depthwise: { image: [2, 6, 9, 130], filter: [3, 3, 130, 1], pad: 'same', depthwise: true },
   'depthwise, stride 2': {
     image: [2, 8, 7, 19],
     filter: [3, 3, 19, 1],
@@ -131,19 +144,30 @@ for (const precision of ['fp32', 'bf16'] as const) {
   }
 }
 
-torchTest('the same numbers for any number of threads', async t => {
-  const geometry: Geometry = { image: [8, 4, 4, 64], filter: [3, 3, 64, 32], pad: 'same' };
-  const depthwise: Geometry = {
-    image: [8, 9, 9, 64],
-    filter: [3, 3, 64, 1],
-    stride: 2,
-    pad: 'same',
-    depthwise: true,
-  };
+torchTest('the gradients of a depthwise convolution are the same for any number of threads', async t => {
+  const geometry: Geometry = { image: [8, 9, 9, 64], filter: [3, 3, 64, 1], pad: 'same', depthwise: true };
   await engine.use('torch', { threads: 1 });
-  const [, one] = results(depthwise);
-  const [alone] = results(geometry);
+  const [, ...alone] = results(geometry);
   await engine.use('torch', { threads: 2 });
-  t.deepEqual(results(depthwise)[1], one);
-  within(t, 'product', results(geometry)[0]!, alone!, { tolerance: 1e-6, scale: largest(alone!) });
+  const [, ...together] = results(geometry);
+  for (const [i, gradient] of together.entries())
+    t.true(
+      gradient.every((value, at) => Object.is(value, alone[i]![at])),
+      NAMES[i + 1],
+    );
+});
+
+torchTest('a bias of one number is added to every channel, of small images and large ones', async t => {
+  for (const side of [3, 9]) {
+    const y = tf.tidy(() =>
+      tf.fused.conv2d({
+        x: tf.zeros<tf.Rank.R4>([1, side, side, 2]),
+        filter: tf.zeros<tf.Rank.R4>([3, 3, 2, 3]),
+        strides: 1,
+        pad: 'same',
+        bias: tf.tensor1d([1.5]),
+      }),
+    );
+    t.true(y.dataSync().every(value => value === 1.5));
+  }
 });

@@ -69,7 +69,7 @@ for (const [name, make] of Object.entries(networks)) {
           `weight ${i}`,
         );
       });
-      t.true(frugal.held.forward <= plain.held.forward, JSON.stringify([frugal.held, plain.held]));
+      t.true(frugal.held.forward < 0.9 * plain.held.forward, JSON.stringify([frugal.held, plain.held]));
       t.true(frugal.held.backward < 0.8 * plain.held.backward, JSON.stringify([frugal.held, plain.held]));
       t.deepEqual([frugal.left, plain.left], [0, 0]);
       x.dispose();
@@ -104,3 +104,23 @@ test.serial(
     ]);
   },
 );
+
+test.serial('a gradient that was computed and saved in the forward pass is passed on', t => {
+  const squared = tf.customGrad((...inputs) => {
+    const [x, save] = inputs as unknown as [tf.Tensor, tf.GradSaveFunc];
+    save([tf.mul(x, 2)]);
+    return { value: tf.sum(tf.square(x)), gradFunc: (_: tf.Tensor, saved: tf.Tensor[]) => saved[0]! };
+  });
+  const gradient = tf.tidy(() => {
+    const variable = tf.variable(tf.tensor1d([1, 2]));
+    const { grads } = tf.variableGrads(() => {
+      const loss = squared(tf.mul(variable, 3)) as tf.Scalar;
+      releaseTapeGoingBack();
+      return loss;
+    }, [variable]);
+    const values = [...grads[variable.name]!.dataSync()];
+    variable.dispose();
+    return values;
+  });
+  t.deepEqual(gradient, [18, 36]);
+});

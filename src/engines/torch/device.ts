@@ -1,6 +1,16 @@
 /** Choosing where the torch engine calculates, and saying clearly why a GPU cannot be had. */
 import { EngineError, type LoadedAddon } from './addon.js';
 
+let isCpu = true;
+
+/** For tests: the addon treats the CPU as a device that has none of our kernels. */
+const isComposed = process.env.PADEZOO_COMPOSED === '1';
+
+/** Whether tensors are where the kernels are that only a CPU has. */
+export function isOnCpu(): boolean {
+  return isCpu && !isComposed;
+}
+
 /** What `useDevice` needs of the addon. */
 type Devices = Pick<LoadedAddon['addon'], 'gpus' | 'device' | 'setDevice'>;
 
@@ -26,6 +36,7 @@ export function useDevice(addon: Devices, device: string, libtorch: string): voi
   }
   try {
     addon.setDevice(device);
+    isCpu = device === 'cpu';
   } catch (cause) {
     throw new EngineError(`engine.use('torch'): device '${device}': ${(cause as Error).message}`, { cause });
   }

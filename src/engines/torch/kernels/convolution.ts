@@ -107,7 +107,8 @@ function convolve(call: Call, { depthwise }: { depthwise: boolean }): TorchTenso
   const shape = geometry(x!.shape, given!.shape, attributes, depthwise);
   if (shape.info.outShape.includes(0)) return aten('new_empty', x!, shape.info.outShape);
   const filter = depthwise || given!.layout === 'filter' ? given! : call.relay('filter', filterLayout);
-  const vector = bias && bias.shape.length === 1 ? operand(aten, bias) : null;
+  const isVector = bias?.shape.length === 1 && bias.shape[0] === shape.info.outChannels;
+  const vector = isVector ? operand(aten, bias) : null;
   const others = bias && !vector;
   const plus = (y: TorchTensor) => (others ? aten('add.Tensor', y, bias) : y);
   const narrowed = operand(aten, x!);

@@ -3,6 +3,7 @@
  * a patch of the image (native/operators/convolution.cpp), and the gradients of depthwise ones.
  */
 import type { Aten, TorchTensor } from '../aten.js';
+import { isOnCpu } from '../device.js';
 import type { Geometry } from './convolution.js';
 
 export type Pass = 'forward' | 'input' | 'filter';
@@ -18,7 +19,7 @@ const MOST_PIXELS_POINTWISE = 256;
 /** @param dtype of both operands */
 export function isProduct({ info }: Geometry, pass: Pass, dtype: string): boolean {
   const most = MOST_PIXELS[dtype]?.[pass];
-  if (most === undefined || info.dataFormat !== 'channelsLast') return false;
+  if (!isOnCpu() || most === undefined || info.dataFormat !== 'channelsLast') return false;
   const isPointwise = info.filterHeight * info.filterWidth === 1;
   return info.outHeight * info.outWidth <= (isPointwise ? MOST_PIXELS_POINTWISE : most);
 }
@@ -37,7 +38,7 @@ export function patchConvolution(
 /** Whether a depthwise convolution's gradients are ours (native/operators/depthwise.cpp). */
 export function isOwnDepthwise({ info }: Geometry, dtype: string): boolean {
   const isSingle = info.outChannels === info.inChannels;
-  return isSingle && info.dataFormat === 'channelsLast' && dtype in MOST_PIXELS;
+  return isOnCpu() && isSingle && info.dataFormat === 'channelsLast' && dtype in MOST_PIXELS;
 }
 
 /** A gradient; the operator must be told the sides of what it is for. */
