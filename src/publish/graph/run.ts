@@ -1,0 +1,131 @@
+/** Runs a graph on the current engine, operator by operator: what an exported file is worth without its own runtime. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { BINARY, Graph, Node, UNARY, Window } from './graph.js';
+import { channelsLast } from './layout.js';
+import { plain } from './plain.js';
+
+export class GraphRunner {
+  readonly #graph: Graph;
+  readonly #constants = new Map<string, tf.Tensor>();
+
+  /** @param graph in either layout; images are `[n, h, w, c]` in both cases */
+  constructor(graph: Graph) {
+    this.#graph = plain(graph.layout === 'channels-last' ? graph : channelsLast(graph));
+    for (const [name, { shape, values }] of this.#graph.constants) {
+      this.#constants.set(name, tf.tensor(values, [...shape]));
+    }
+  }
+
+  /**
+   * @param images `[n, h, w, c]`; borrowed
+   * @param names of the nodes whose results are wanted; default: the output's
+   * @returns in the order of `names`; the caller disposes them
+   */
+  run(images: tf.Tensor, names: readonly string[] = [this.#graph.output]): tf.Tensor[] {
+    const { nodes, input } = this.#graph;
+    const wanted = new Set(names);
+    const lastReader = new Map<string, number>();
+    nodes.forEach(({ inputs }, i) => {
+      for (const name of inputs) lastReader.set(name, i);
+    });
+    const values = new Map<string, tf.Tensor>();
+    const read = (name: string) =>
+      name === input.name ? images : (values.get(name) ?? this.#constants.get(name)!);
+    nodes.forEach((node, i) => {
+      values.set(
+        node.name,
+        tf.tidy(() => calculate(node, node.inputs.map(read))),
+      );
+      for (const name of node.inputs) {
+        if (lastReader.get(name) !== i || wanted.has(name)) continue;
+        values.get(name)?.dispose();
+        values.delete(name);
+      }
+    });
+    return names.map(name => (name === input.name ? images.clone() : values.get(name)!));
+  }
+
+  dispose(): void {
+    tf.dispose([...this.#constants.values()]);
+  }
+}
+
+const ELEMENTWISE: Readonly<
+  Record<(typeof BINARY)[number] | (typeof UNARY)[number], (x: tf.Tensor, y: tf.Tensor) => tf.Tensor>
+> = {
+  add: tf.add,
+  sub: tf.sub,
+  mul: tf.mul,
+  div: tf.div,
+  abs: tf.abs,
+  neg: tf.neg,
+  relu: tf.relu,
+  relu6: tf.relu6,
+  elu: tf.elu,
+  sigmoid: tf.sigmoid,
+  tanh: tf.tanh,
+  softmax: x => tf.softmax(x),
+};
+
+function calculate(node: Node, inputs: readonly tf.Tensor[]): tf.Tensor {
+  const [x, second] = inputs as [tf.Tensor4D, tf.Tensor4D];
+  switch (node.op) {
+    case 'conv':
+      return tf.conv2d(x, second, [...node.strides], explicit(node), 'NHWC', [...node.dilations]);
+    case 'depthwise':
+      return tf.depthwiseConv2d(x, second, [...node.strides], explicit(node), 'NHWC', [...node.dilations]);
+    case 'maxPool': {
+      const [top, bottom, left, right] = node.pads;
+      const padded = tf.pad(
+        x,
+        [
+          [0, 0],
+          [top, bottom],
+          [left, right],
+          [0, 0],
+        ],
+        Number.NEGATIVE_INFINITY,
+      );
+      return tf.maxPool(padded, [...node.size], [...node.strides], 'valid');
+    }
+    case 'averagePool':
+      return tf.avgPool(x, [...node.size], [...node.strides], 'valid');
+    case 'globalAverage':
+      return tf.mean(x, [1, 2]);
+    case 'globalMax':
+      return tf.max(x, [1, 2]);
+    case 'batchNorm': {
+      const [, scale, offset, mean, variance] = inputs as tf.Tensor1D[];
+      return tf.batchNorm(x, mean!, variance!, offset, scale, node.epsilon);
+    }
+    case 'dense':
+      return tf.matMul(x, second);
+    case 'flatten':
+      return tf.reshape(x, [x.shape[0], ...node.shape]);
+    case 'permute':
+      return tf.transpose(x, [0, ...node.axes.map(axis => axis + 1)]);
+    case 'concat':
+      return tf.concat([...inputs], -1);
+    case 'maxout':
+      return tf.max(tf.reshape(x, [x.shape[0], ...node.shape, node.pieces]), -1);
+    case 'leakyRelu':
+      return tf.leakyRelu(x, node.slope);
+    case 'scalar':
+    case 'pick':
+    case 'view':
+    case 'call':
+      throw new RangeError(`a plain graph has no operator '${node.op}'`);
+    default:
+      return ELEMENTWISE[node.op](x, second);
+  }
+}
+
+function explicit({ pads: [top, bottom, left, right] }: Window): number | tf.backend_util.ExplicitPadding {
+  if (top === bottom && top === left && top === right) return top;
+  return [
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ];
+}
