@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
-import type { LayersModel } from '@tensorflow/tfjs-layers';
 import test, { type ExecutionContext } from 'ava';
 import { graphOf } from '../../src/publish/graph/fromLayers.js';
 import { channelsFirst } from '../../src/publish/graph/layout.js';
@@ -14,9 +13,8 @@ import { graphModelFiles } from '../../src/publish/graphModel.js';
 import type { Bytes } from '../../src/publish/manifest.js';
 import { largest, within } from '../support/closeness.js';
 import '../support/engine.js';
-import { noise } from '../support/fixture.js';
 import { temporaryFolder } from './fixtures.js';
-import { NETWORKS } from './networks.js';
+import { imagesFor, NETWORKS } from './networks.js';
 
 /** The stock program on one backend; one question at a time. */
 function stock(backend: string) {
@@ -46,11 +44,6 @@ async function written(t: ExecutionContext, files: ReadonlyMap<string, Bytes>): 
   await mkdir(folder);
   for (const [name, bytes] of files) await writeFile(join(folder, name), bytes);
   return folder;
-}
-
-function imagesFor(model: LayersModel): tf.Tensor {
-  const shape = [2, ...(model.inputs[0]!.shape.slice(1) as number[])];
-  return tf.tensor(noise(tf.util.sizeFromShape(shape), 1, 3), shape);
 }
 
 for (const [name, make] of Object.entries(NETWORKS)) {

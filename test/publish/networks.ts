@@ -130,3 +130,9 @@ function stockLayers(): LayersModel {
   ) as layers.SymbolicTensor;
   return trained(layers.model({ name: 'stock', inputs: image, outputs: logits }));
 }
+
+/** `[batch, h, w, c]`, the same whenever it is asked for. */
+export function imagesFor(model: LayersModel, batch = 2): tf.Tensor {
+  const shape = [batch, ...(model.inputs[0]!.shape.slice(1) as number[])];
+  return tf.tensor(noise(tf.util.sizeFromShape(shape), 1, 3), shape);
+}

@@ -1,0 +1,40 @@
+/** ONNX Runtime calculates from onnx/ what the network calculates here. */
+import * as tf from '@tensorflow/tfjs-core';
+import test from 'ava';
+import * as ort from 'onnxruntime-node';
+import { graphOf } from '../../src/publish/graph/fromLayers.js';
+import { onnxFile } from '../../src/publish/onnx/write.js';
+import { largest, within } from '../support/closeness.js';
+import '../support/engine.js';
+import { imagesFor, NETWORKS } from './networks.js';
+
+async function logits(file: Uint8Array, images: tf.Tensor): Promise<Float32Array> {
+  const session = await ort.InferenceSession.create(file);
+  const first = tf.tidy(() => tf.transpose(images, [0, 3, 1, 2]));
+  const feed = new ort.Tensor('float32', first.dataSync() as Float32Array, first.shape);
+  first.dispose();
+  const results = await session.run({ [session.inputNames[0]!]: feed });
+  await session.release();
+  return results[session.outputNames[0]!]!.data as Float32Array;
+}
+
+for (const [name, make] of Object.entries(NETWORKS)) {
+  test.serial(`${name}: ONNX Runtime gives the network's logits`, async t => {
+    const model = make();
+    const graph = graphOf(model);
+    for (const batch of [2, 3]) {
+      const images = imagesFor(model, batch);
+      const expected = tf.tidy(() => (model.predict(images) as tf.Tensor).dataSync());
+      const close = { tolerance: 5e-5, scale: largest(expected) };
+      within(
+        t,
+        name,
+        await logits(onnxFile(graph, { version: 'test', functions: batch === 3 }), images),
+        expected,
+        close,
+      );
+      images.dispose();
+    }
+    model.dispose();
+  });
+}
