@@ -67,7 +67,7 @@ export { RunInUseError } from './publish/runDirectory.js';
 export type { WrittenBundle } from './publish/writeBundle.js';
 export { observeActivations } from './report/observe.js';
 export type { ActivationRecord, RunRecord, StepRecord } from './report/record.js';
-export { SafetensorsError } from './safetensors.js';
+export { SafetensorsError } from './safetensors/errors.js';
 export { Task } from './task.js';
 export type { EpochRecord } from './training/epochRecord.js';
 export { evaluate } from './training/evaluate.js';

@@ -1,50 +1,23 @@
 /** Stock TensorFlow.js, in a process of its own, calculates from graph/ what the network calculates here. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { graphOf } from '../../src/publish/graph/fromLayers.js';
 import { channelsFirst } from '../../src/publish/graph/layout.js';
 import { GraphRunner } from '../../src/publish/graph/run.js';
 import { graphModelFiles } from '../../src/publish/graphModel.js';
-import type { Bytes } from '../../src/publish/manifest.js';
 import { largest, within } from '../support/closeness.js';
 import '../support/engine.js';
-import { temporaryFolder } from './fixtures.js';
+import { writtenFiles } from './fixtures.js';
 import { imagesFor, NETWORKS } from './networks.js';
+import { program } from './program.js';
 
-/** The stock program on one backend; one question at a time. */
-function stock(backend: string) {
-  let child: ChildProcess | undefined;
-  let answers: AsyncIterator<string> | undefined;
-  test.after.always(() => {
-    child?.stdin?.end();
-  });
-  return async (folder: string, images: tf.Tensor): Promise<{ values: number[]; inputs: number[][] }> => {
-    if (!child || !answers) {
-      const program = fileURLToPath(new URL('./stockGraph.js', import.meta.url));
-      child = spawn(process.execPath, [program, backend], { stdio: ['pipe', 'pipe', 'inherit'] });
-      answers = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-    }
-    child.stdin!.write(
-      `${JSON.stringify({ folder, shape: images.shape, values: [...images.dataSync()] })}\n`,
-    );
-    const { value } = await answers.next();
-    return JSON.parse(value as string);
-  };
-}
-const stockWasm = stock('wasm');
-const stockCpu = stock('cpu');
-
-async function written(t: ExecutionContext, files: ReadonlyMap<string, Bytes>): Promise<string> {
-  const folder = join(await temporaryFolder(t), 'graph');
-  await mkdir(folder);
-  for (const [name, bytes] of files) await writeFile(join(folder, name), bytes);
-  return folder;
-}
+const stock = (backend: string) =>
+  program<{ values: number[]; inputs: number[][] }>(process.execPath, [
+    fileURLToPath(new URL('./stockGraph.js', import.meta.url)),
+    backend,
+  ]);
+const [stockWasm, stockCpu] = [stock('wasm'), stock('cpu')];
 
 for (const [name, make] of Object.entries(NETWORKS)) {
   test.serial(`${name}: the graph-model gives the network's logits`, async t => {
@@ -62,7 +35,7 @@ for (const [name, make] of Object.entries(NETWORKS)) {
       logits!.dispose();
     }
     t.is(tf.memory().numTensors, before);
-    const folder = await written(t, graphModelFiles(graph, { version: 'test' }));
+    const folder = await writtenFiles(t, graphModelFiles(graph, { version: 'test' }));
     const ask = model.layers.length < 20 ? stockCpu : stockWasm;
     const { values, inputs } = await ask(folder, images);
     within(t, name, values, expected, { ...close, tolerance: 5e-5 });

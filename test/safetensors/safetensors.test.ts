@@ -1,6 +1,7 @@
 import test from 'ava';
-import { readSafetensors, SafetensorsError } from '../src/safetensors.js';
-import { assembled, writeSafetensors } from './support/safetensors.js';
+import { SafetensorsError } from '../../src/safetensors/errors.js';
+import { readSafetensors } from '../../src/safetensors/read.js';
+import { assembled, writeSafetensors } from '../support/safetensors.js';
 
 const entry = (dtype: string, shape: number[], begin: number, end: number) => ({
   dtype,
