@@ -3,6 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import * as ort from 'onnxruntime-node';
 import { graphOf } from '../../src/publish/graph/fromLayers.js';
+import { GraphRunner } from '../../src/publish/graph/run.js';
+import { readOnnx } from '../../src/publish/onnx/read.js';
 import { onnxFile } from '../../src/publish/onnx/write.js';
 import { largest, within } from '../support/closeness.js';
 import '../support/engine.js';
@@ -26,13 +28,13 @@ for (const [name, make] of Object.entries(NETWORKS)) {
       const images = imagesFor(model, batch);
       const expected = tf.tidy(() => (model.predict(images) as tf.Tensor).dataSync());
       const close = { tolerance: 5e-5, scale: largest(expected) };
-      within(
-        t,
-        name,
-        await logits(onnxFile(graph, { version: 'test', functions: batch === 3 }), images),
-        expected,
-        close,
-      );
+      const file = onnxFile(graph, { version: 'test', functions: batch === 3 });
+      within(t, name, await logits(file, images), expected, close);
+      const runner = new GraphRunner(readOnnx('x', file));
+      const [ours] = runner.run(images);
+      within(t, `${name}, read back`, ours!.dataSync(), expected, close);
+      runner.dispose();
+      ours!.dispose();
       images.dispose();
     }
     model.dispose();

@@ -48,7 +48,7 @@ export function checkGraph(graph: Graph): void {
         fail(`reads '${name}', expected a constant`);
     });
     if (isConstant) constant.add(node.name);
-    const shape = shapeOf(node, given, { layout: graph.layout, constant: isConstant });
+    const shape = inferShape(node, given, graph.layout);
     if (typeof shape === 'string') fail(shape);
     else if (shape.join() !== node.shape.join()) fail(`makes [${shape}], but says [${node.shape}]`);
     if (sizeOf(node.shape) > MAX_VALUES) fail(`makes more than ${MAX_VALUES} values an image`);
@@ -88,13 +88,8 @@ function record<Key extends string, Value>(keys: readonly Key[], value: Value): 
   return Object.fromEntries(keys.map(key => [key, value])) as Record<Key, Value>;
 }
 
-interface Place {
-  readonly layout: Graph['layout'];
-  readonly constant: boolean;
-}
-
 /** The shape of a node's result; a text says why there is none. */
-function shapeOf(node: Node, inputs: readonly Shape[], { layout, constant }: Place): Shape | string {
+export function inferShape(node: Node, inputs: readonly Shape[], layout: Graph['layout']): Shape | string {
   const [x = [], second = []] = inputs;
   const first = layout === 'channels-first';
   const channelAxis = x.length === 3 && first ? 0 : x.length - 1;
@@ -180,18 +175,17 @@ function shapeOf(node: Node, inputs: readonly Shape[], { layout, constant }: Pla
     case 'sub':
     case 'mul':
     case 'div':
-      return broadcast(inputs, constant) ?? 'combines shapes that do not fit';
+      return broadcast(inputs) ?? 'combines shapes that do not fit';
     default:
       return x;
   }
 }
 
 /** The largest of the shapes, to which every other broadcasts. */
-function broadcast(shapes: readonly Shape[], constant: boolean): Shape | undefined {
+function broadcast(shapes: readonly Shape[]): Shape | undefined {
   const widest = shapes.reduce((a, b) =>
     b.length > a.length || (b.length === a.length && sizeOf(b) > sizeOf(a)) ? b : a,
   );
-  if (constant && widest.length > 3) return undefined;
   const fits = shapes.every(shape =>
     shape.every((size, axis) => size === 1 || size === widest[widest.length - shape.length + axis]),
   );

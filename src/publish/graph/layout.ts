@@ -90,14 +90,19 @@ class Change {
       } as Node);
   }
 
-  /** `[c]` as `[c, 1, 1]` where channels come first. */
+  /** `[c]` where channels come last is `[c, 1, 1]` where they come first. */
   #besideImage(name: string, image: readonly number[]): string {
-    const channels = this.#shape(image)[0]!;
-    const shape = this.#graph.constants.get(name)?.shape ?? this.#byName.get(name)?.shape ?? [];
-    if (this.#to === 'channels-last' || shape.length === 0) return name;
+    const shape = (this.#graph.constants.get(name) ?? this.#byName.get(name))?.shape ?? [];
+    if (this.#to === 'channels-last') {
+      if (shape.length === 3 && this.#graph.constants.has(name))
+        this.#convert(name, ({ values }) => ({ shape: [values.length], values }));
+      return name;
+    }
+    if (shape.length === 0) return name;
     const view = `${name}/image`;
     if (!this.#views.has(view)) {
       this.#views.add(view);
+      const channels = image.at(-1)!;
       this.#nodes.push({ name: view, op: 'view', inputs: [name], shape: [channels, 1, 1] });
     }
     return view;

@@ -1,5 +1,5 @@
 /** Weights as files of equal size, the last one no larger: stock tfjs 4.22 reads zeros, without an error, when it is. */
-import type { Bytes } from './manifest.js';
+import type { Bytes } from '../manifest.js';
 
 /** What browsers cache as one file; tfjs's own converter's size. */
 export const SHARD_BYTES = 4 * 2 ** 20;

@@ -1,30 +1,15 @@
 /** A graph as a tfjs graph-model that stock `tf.loadGraphModel` runs: core operators only, nothing to register. */
-import type { Constant, Graph, Node, Window } from './graph/graph.js';
-import { plain } from './graph/plain.js';
-import type { Bytes } from './manifest.js';
+import type { Constant, Graph, Node, Window } from '../graph/graph.js';
+import { plain } from '../graph/plain.js';
+import type { Bytes } from '../manifest.js';
 import { shards } from './shards.js';
+import { storeFloats, storeIntegers, type WeightStorage } from './weights.js';
 
 export const GRAPH_FOLDER = 'graph';
 
-/** What tfjs calls a weight in its manifest. */
-interface WeightSpec {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly dtype: 'float32' | 'int32';
-  readonly quantization?: object;
-}
-
-/** How weights are stored; tfjs has them as float32 again when it loads them. */
-export interface StoredWeight {
-  readonly spec: WeightSpec;
-  readonly bytes: Uint8Array;
-}
-
-export type WeightStorage = (name: string, constant: Constant) => StoredWeight;
-
 export interface GraphModelOptions {
-  /** Default: float32 as they are. */
-  readonly store?: WeightStorage;
+  /** Of the weights; default `'float32'`. */
+  readonly storage?: WeightStorage;
   /** Kept in the file for people: `model.metadata` when it is loaded. */
   readonly metadata?: Readonly<Record<string, unknown>>;
   readonly version: string;
@@ -39,14 +24,14 @@ const LOWEST = -3.4028234663852886e38;
  * @param graph channels last
  */
 export function graphModelFiles(graph: Graph, options: GraphModelOptions): Map<string, Bytes> {
-  const { store = float32, metadata, version } = options;
+  const { storage = 'float32', metadata, version } = options;
   const writer = new GraphDef(plain(graph));
   const { nodes, integers, floats } = writer;
   const { constants, input, output } = writer.graph;
-  const stored = [...constants, ...floats].map(([name, constant]) => store(name, constant));
-  for (const [name, { shape, values }] of integers) {
-    stored.push({ spec: { name, shape, dtype: 'int32' }, bytes: bytesOf(values) });
-  }
+  const stored = [...constants, ...floats].map(([name, constant]) =>
+    storeFloats(name, constant, isKernel(constant) ? storage : 'float32'),
+  );
+  for (const [name, { shape, values }] of integers) stored.push(storeIntegers(name, shape, values));
   const { paths, files } = shards(stored.map(({ bytes }) => bytes));
   const json = {
     format: 'graph-model',
@@ -71,12 +56,8 @@ function tensorShape(shape: readonly number[]) {
   return { dim: [-1, ...shape].map(size => ({ size: String(size) })) };
 }
 
-function float32(name: string, { shape, values }: Constant): StoredWeight {
-  return { spec: { name, shape, dtype: 'float32' }, bytes: bytesOf(values) };
-}
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Int32Array) =>
-  new Uint8Array(buffer, byteOffset, byteLength);
+/** Coefficients, biases and statistics are few, and their digits count. */
+const isKernel = ({ shape }: Constant): boolean => shape.length >= 2;
 
 type Attributes = Readonly<Record<string, unknown>>;
 
@@ -86,7 +67,7 @@ const text = (value: string) => ({ s: btoa(value) });
 const integers = (values: readonly number[]) => ({ list: { i: values.map(String) } });
 
 /** TensorFlow's names of the operators that have no attributes. */
-const SIMPLE = {
+export const SIMPLE = {
   add: 'AddV2',
   sub: 'Sub',
   mul: 'Mul',
