@@ -201,6 +201,10 @@ async function syncFolder(path: string): Promise<void> {
 
 /** The version of the package that this file is part of. */
 export async function packageVersion(): Promise<string> {
-  const file = new URL('../../../package.json', import.meta.url); // from dist/src/publish
-  return JSON.parse(await readFile(file, 'utf8')).version;
+  return JSON.parse(new TextDecoder().decode(await packageFile('package.json'))).version;
+}
+
+/** @param path in the package that this file is part of */
+export async function packageFile(path: string): Promise<Bytes> {
+  return plain(await readFile(new URL(`../../../${path}`, import.meta.url))); // from dist/src/publish
 }

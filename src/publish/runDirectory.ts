@@ -18,7 +18,7 @@ import {
 } from '../training/state.js';
 import { load } from './load.js';
 import { MANIFEST_FILE } from './manifest.js';
-import { publish } from './publish.js';
+import { saveCheckpoint } from './saveCheckpoint.js';
 
 /** Two processes must not write one run. */
 export class RunInUseError extends PadezooError {
@@ -114,7 +114,7 @@ export class RunDirectory {
   /** Writes a finished step and forgets its training. */
   async finish(step: string, model: LayersModel, notes: StepNotes): Promise<void> {
     await writeJson(join(this.path, `${step}.json`), notes);
-    await publish(model, { to: join(this.path, step), archive: 'none' });
+    await saveCheckpoint(model, join(this.path, step));
     await rm(join(this.path, `${step}.safetensors`), { force: true });
   }
 

@@ -95,20 +95,21 @@ const GraphSchema = z.strictObject({
  * @returns channels first
  * @throws ManifestError that names the file
  */
-export function readTorchFiles(bundle: string, files: ReadonlyMap<string, Bytes>): Graph {
-  const given = checkJson(
-    bundle,
-    GRAPH_JSON,
-    GraphSchema,
-    parseJson(bundle, GRAPH_JSON, fileOf(bundle, files, GRAPH_JSON)),
-  );
+export function readTorchFiles(
+  bundle: string,
+  files: ReadonlyMap<string, Bytes>,
+  folder = 'safetensors',
+): Graph {
+  const json = `${folder}/graph.json`;
+  const tensorsFile = `${folder}/model.safetensors`;
+  const given = checkJson(bundle, json, GraphSchema, parseJson(bundle, json, fileOf(bundle, files, json)));
   let constants: Map<string, Constant>;
   try {
-    const { tensors } = parseSafetensors(fileOf(bundle, files, TENSORS_FILE));
+    const { tensors } = parseSafetensors(fileOf(bundle, files, tensorsFile));
     constants = new Map([...tensors].map(([key, { shape, values }]) => [key, { shape, values: values() }]));
   } catch (cause) {
     if (!(cause instanceof SafetensorsError)) throw cause;
-    throw new ManifestError(bundle, TENSORS_FILE, '', cause.message.replace('safetensors: ', ''), { cause });
+    throw new ManifestError(bundle, tensorsFile, '', cause.message.replace('safetensors: ', ''), { cause });
   }
   const graph: Graph = {
     layout: given.layout,
@@ -122,7 +123,7 @@ export function readTorchFiles(bundle: string, files: ReadonlyMap<string, Bytes>
   try {
     checkGraph(graph);
   } catch (cause) {
-    throw new ManifestError(bundle, GRAPH_JSON, '', (cause as Error).message, { cause });
+    throw new ManifestError(bundle, json, '', (cause as Error).message, { cause });
   }
   return graph;
 }

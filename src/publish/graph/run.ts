@@ -19,9 +19,14 @@ export class GraphRunner {
   /**
    * @param images `[n, h, w, c]`; borrowed
    * @param names of the nodes whose results are wanted; default: the output's
+   * @param look is shown every result; borrowed
    * @returns in the order of `names`; the caller disposes them
    */
-  run(images: tf.Tensor, names: readonly string[] = [this.#graph.output]): tf.Tensor[] {
+  run(
+    images: tf.Tensor,
+    names: readonly string[] = [this.#graph.output],
+    look?: (node: string, result: tf.Tensor) => void,
+  ): tf.Tensor[] {
     const { nodes, input } = this.#graph;
     const wanted = new Set(names);
     const lastReader = new Map<string, number>();
@@ -36,6 +41,7 @@ export class GraphRunner {
         node.name,
         tf.tidy(() => calculate(node, node.inputs.map(read))),
       );
+      look?.(node.name, values.get(node.name)!);
       for (const name of node.inputs) {
         if (lastReader.get(name) !== i || wanted.has(name)) continue;
         values.get(name)?.dispose();
