@@ -9,6 +9,7 @@ import {
   newerVersion,
   parseManifest,
   SUMS_FILE,
+  TOPOLOGY_FILE,
 } from './manifest.js';
 import { isDamagedDigest, parseSums, sha256 } from './sha256.js';
 
@@ -27,8 +28,13 @@ const AGAIN = 'the file was changed or damaged, get the checkpoint again';
  * Checks padezoo.json against SHA256SUMS, every other file against padezoo.json, and only then parses the others.
  * @param bundle how errors name the bundle
  * @param files all files by path
+ * @param wanted which of them must be there; the others may be left out
  */
-export async function checkContents(bundle: string, files: ReadonlyMap<string, Bytes>): Promise<Contents> {
+export async function checkContents(
+  bundle: string,
+  files: ReadonlyMap<string, Bytes>,
+  wanted: (path: string) => boolean = () => true,
+): Promise<Contents> {
   const problems: BundleError[] = [];
   const attempt = <T>(work: () => T): T | undefined => {
     try {
@@ -74,6 +80,7 @@ export async function checkContents(bundle: string, files: ReadonlyMap<string, B
 
   for (const [path, entry] of expected) {
     const bytes = files.get(path);
+    if (bytes === undefined && !wanted(path)) continue;
     if (bytes === undefined) {
       corrupt(path, `is missing, ${authority} lists it; get the checkpoint again`);
     } else if (entry.bytes !== undefined && bytes.byteLength !== entry.bytes) {
@@ -101,7 +108,10 @@ export async function checkContents(bundle: string, files: ReadonlyMap<string, B
     const shown = isSafePath(path) ? path : JSON.stringify(path);
     corrupt(shown, `is not listed in ${authority}; remove it, or get the checkpoint again`);
   }
-  const layers = problems.length === 0 ? attempt(() => parseLayersFiles(bundle, files)) : undefined;
+  const layers =
+    problems.length === 0 && files.has(TOPOLOGY_FILE)
+      ? attempt(() => parseLayersFiles(bundle, files))
+      : undefined;
   return { ...(manifest && { manifest }), ...(layers && { layers }), problems };
 }
 

@@ -13,6 +13,9 @@ export const CARD_FILE = 'README.md';
 export const TOPOLOGY_FILE = 'layers/model.json';
 export const WEIGHTS_FILE = 'layers/weights.bin';
 
+/** Whether loading needs a file. */
+export const isLayersFile = (path: string): boolean => path === TOPOLOGY_FILE || path === WEIGHTS_FILE;
+
 /** Ten times the largest bundle planned (ResNet101 in four formats), and what one buffer holds everywhere. */
 export const MAX_BUNDLE_BYTES = 2 * 2 ** 30;
 /** Files and folders; a bundle with figures and shards has tens. Stops an archive of a million empty files. */
