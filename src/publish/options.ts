@@ -23,6 +23,10 @@ export const Options = z.strictObject({
     .optional(),
   /** Of a pruning's steps: the smallest network whose test accuracy is at most so much below the best one's. */
   tolerance: z.number().min(0).max(1).default(0.005),
+  /** Writes `<to>-npm` as well: a package of this name that `npm publish` takes, with `import model from 'NAME'`. */
+  npm: z.string().optional(),
+  /** `'owner/name'`: pushes to the Hugging Face hub, if HF_TOKEN is set; the folder is laid out for it as it is. */
+  hub: z.string().optional(),
 });
 
 export interface PublishOptions extends z.input<typeof Options> {

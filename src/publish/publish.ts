@@ -14,9 +14,11 @@ import { graphOf } from './graph/fromLayers.js';
 import type { Graph } from './graph/graph.js';
 import { GraphRunner } from './graph/run.js';
 import { GRAPH_FOLDER, graphModelFiles } from './graphModel/write.js';
-import { type Ladder, ladderOf, type Step } from './ladder.js';
+import { checkRepository, pushToHub } from './hub.js';
+import { ladderOf, type Step } from './ladder.js';
 import { layersFiles } from './layersModel.js';
 import type { BundleDescription, Bytes, Format, Manifest } from './manifest.js';
+import { checkPackageName, writePackage } from './npmPackage.js';
 import { ONNX_FILE } from './onnx/read.js';
 import { onnxFile } from './onnx/write.js';
 import { Options, type PublishOptions } from './options.js';
@@ -30,6 +32,13 @@ import { variantsOf } from './variants.js';
 import { placeFiles, type WrittenBundle } from './writeBundle.js';
 
 export type { PublishOptions } from './options.js';
+
+export interface Published extends WrittenBundle {
+  /** Absolute path of the package, when one was asked for. */
+  readonly npmPackage?: string;
+  /** URL of the commit on the hub, when the bundle was pushed. */
+  readonly commit?: string;
+}
 
 const LOADER_FILE = 'load_graph.py';
 
@@ -46,11 +55,13 @@ export type Publishable = LayersModel | { readonly model: LayersModel } | { read
  * @throws OptionsError; UnpublishableLayerError for a layer that other runtimes lack; ParityError when a format differs
  *   from its source; BundleTargetError when something else stands there
  */
-export async function publish(source: Publishable, options: PublishOptions): Promise<WrittenBundle> {
+export async function publish(source: Publishable, options: PublishOptions): Promise<Published> {
   if (!options?.to) throw new OptionsError("publish: where to? give { to: './out/my-network' }");
   const { images, ...rest } = options;
   const checked = checkOptions(Options, rest, 'publish', ['images']);
   await engine.ready();
+  if (checked.npm) checkPackageName(checked.npm);
+  if (checked.hub) checkRepository(checked.hub);
   const { checkPlace, packageFile, packageVersion } = await import('./nodeFiles.js');
   await checkPlace(checked.to);
   const version = await packageVersion();
@@ -101,7 +112,12 @@ export async function publish(source: Publishable, options: PublishOptions): Pro
         formats: [...records],
       },
     };
-    return await placeFiles(files, facts, checked.to, { archive: checked.archive === 'tar.gz' });
+    const archive = checked.archive === 'tar.gz';
+    const { files: all, ...written } = await placeFiles(files, facts, checked.to, { archive });
+    const npmPackage =
+      checked.npm && (await writePackage(all, written.manifest, `${checked.to}-npm`, { name: checked.npm }));
+    const commit = checked.hub && (await pushToHub(all, { repository: checked.hub }));
+    return { ...written, ...(npmPackage && { npmPackage }), ...(commit && { commit }) };
   } finally {
     if (!images) tf.dispose([...inputs.batches]);
   }
@@ -167,5 +183,3 @@ async function foldingRecord(
   runner.dispose();
   return { layers, maxRelativeError };
 }
-
-export type { Ladder };

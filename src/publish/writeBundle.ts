@@ -45,7 +45,8 @@ export async function writeBundle(
   options: WriteBundleOptions = {},
 ): Promise<WrittenBundle> {
   checkInputShape(model, description, to);
-  return placeFiles(await layersFiles(model), description, to, options);
+  const { files: _, ...written } = await placeFiles(await layersFiles(model), description, to, options);
+  return written;
 }
 
 /**
@@ -58,7 +59,7 @@ export async function placeFiles(
   description: BundleDescription,
   to: string,
   options: WriteBundleOptions = {},
-): Promise<WrittenBundle> {
+): Promise<WrittenBundle & { readonly files: ReadonlyMap<string, Bytes> }> {
   const node = await import('./nodeFiles.js');
   const files = await bundleFiles(contents, description, to, await node.packageVersion());
   // What the reader would refuse must not be written: an unnamed class of weights, a layer that saves itself wrongly.
@@ -66,7 +67,7 @@ export async function placeFiles(
   if (problems.length > 0) throw problems[0];
   const archive =
     (options.archive ?? true) ? await (await import('./archive.js')).packArchive(files) : undefined;
-  return { ...(await node.placeBundle(to, files, archive)), manifest: manifest! };
+  return { ...(await node.placeBundle(to, files, archive)), manifest: manifest!, files };
 }
 
 /**
