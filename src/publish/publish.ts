@@ -26,7 +26,7 @@ import { compare, TOLERANCE } from './parity/compare.js';
 import { type ParityInputs, parityInputs } from './parity/inputs.js';
 import { prove, referenceOf } from './parity/prove.js';
 import { sampleFile } from './parity/sample.js';
-import { rangesOf } from './ranges.js';
+import { RangeWatch } from './ranges.js';
 import { torchFiles } from './torchGraph.js';
 import { variantsOf } from './variants.js';
 import { placeFiles, type WrittenBundle } from './writeBundle.js';
@@ -83,7 +83,12 @@ export async function publish(source: Publishable, options: PublishOptions): Pro
       for (const [path, bytes] of formatFiles(graph, formats, { ...checked, version, described, loader }))
         files.set(path, bytes);
     const nodeOf = graph?.layers ?? new Map(model.layers.map(({ name }) => [name, name]));
-    const { records, logits } = await prove(model, checked.to, files, formats, inputs, nodeOf);
+    const watch = new RangeWatch(model, nodeOf);
+    const { records, logits } = await prove(model, checked.to, files, formats, inputs, {
+      nodeOf,
+      look: watch.look,
+    });
+    const ranges = watch.ranges();
     const reference = { logits, classes: model.outputs[0]!.shape.at(-1)! };
     files.set(...sampleFile(inputs, reference));
     const smaller = graph
@@ -103,7 +108,7 @@ export async function publish(source: Publishable, options: PublishOptions): Pro
       ...described,
       ...(checked.licence && { licence: checked.licence }),
       ...(ladder && { ladder: { rule: ladder.rule, steps: [...ladder.steps] } }),
-      ...(whole && { ranges: rangesOf(model, whole, inputs.batches.slice(0, 2)) }),
+      ...(ranges.length > 0 && { ranges }),
       ...(folding && { folding: await foldingRecord(folding, model, inputs) }),
       ...(smaller && smaller.variants.length > 0 && { variants: smaller.variants }),
       parity: {

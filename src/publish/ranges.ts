@@ -3,38 +3,39 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as layers from '@tensorflow/tfjs-layers';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { isActivation } from '../../zoo/summary.js';
-import type { Graph } from './graph/graph.js';
-import { GraphRunner } from './graph/run.js';
+import type { Look } from './graph/run.js';
 import type { Manifest } from './manifest.js';
 
 export type Ranges = NonNullable<Manifest['ranges']>;
 
-/**
- * @param graph the network's, channels last, not folded
- * @param batches of images, borrowed
- */
-export function rangesOf(model: LayersModel, graph: Graph, batches: readonly tf.Tensor[]): Ranges {
+/** Watches a graph while it runs, which `look` is given to. */
+export class RangeWatch {
   /** Node -> the activations that read it. */
-  const watched = new Map<string, string[]>();
-  for (const layer of model.layers.filter(isActivation)) {
-    for (let call = 0; call < layer.inboundNodes.length; call++) {
-      const from = (layer.getInputAt(call) as layers.SymbolicTensor).sourceLayer.name;
-      const node = graph.layers.get(from);
-      if (node) watched.set(node, [...(watched.get(node) ?? []), layer.name]);
+  readonly #watched = new Map<string, string[]>();
+  readonly #found = new Map<string, { min: number; max: number }>();
+
+  /** @param nodeOf layer -> its node in the graph that will run */
+  constructor(model: LayersModel, nodeOf: ReadonlyMap<string, string>) {
+    for (const layer of model.layers.filter(isActivation)) {
+      for (let call = 0; call < layer.inboundNodes.length; call++) {
+        const from = (layer.getInputAt(call) as layers.SymbolicTensor).sourceLayer.name;
+        const node = nodeOf.get(from);
+        if (node) this.#watched.set(node, [...(this.#watched.get(node) ?? []), layer.name]);
+      }
     }
   }
-  const found = new Map<string, { min: number; max: number }>();
-  const runner = new GraphRunner(graph);
-  const look = (node: string, value: tf.Tensor) => {
-    for (const layer of watched.get(node) ?? []) {
-      const [min, max] = tf.tidy(() => [tf.min(value).dataSync()[0]!, tf.max(value).dataSync()[0]!]);
-      const before = found.get(layer) ?? { min, max };
-      found.set(layer, { min: Math.min(before.min, min), max: Math.max(before.max, max) });
+
+  readonly look: Look = (node, result) => {
+    for (const layer of this.#watched.get(node) ?? []) {
+      const [min, max] = tf.tidy(() => [tf.min(result).dataSync()[0]!, tf.max(result).dataSync()[0]!]);
+      const before = this.#found.get(layer) ?? { min, max };
+      this.#found.set(layer, { min: Math.min(before.min, min), max: Math.max(before.max, max) });
     }
   };
-  for (const images of batches) tf.dispose(runner.run(images, [graph.output], look));
-  runner.dispose();
-  return [...found]
-    .filter(([, { min, max }]) => Number.isFinite(min + max))
-    .map(([layer, range]) => ({ layer, ...range }));
+
+  ranges(): Ranges {
+    return [...this.#found]
+      .filter(([, { min, max }]) => Number.isFinite(min + max))
+      .map(([layer, range]) => ({ layer, ...range }));
+  }
 }

@@ -107,9 +107,12 @@ for (const format of ['graph', 'onnx', 'safetensors'] as const) {
     files.set('onnx/model.onnx', onnxFile(graph, { version: '0' }));
     for (const [path, bytes] of torchFiles(graph)) files.set(path, bytes);
     const inputs = await parityInputs([32, 32, 1], {});
-    const error = await t.throwsAsync(prove(model, 'x', files, ['layers', format], inputs, graph.layers), {
-      instanceOf: ParityError,
-    });
+    const error = await t.throwsAsync(
+      prove(model, 'x', files, ['layers', format], inputs, { nodeOf: graph.layers }),
+      {
+        instanceOf: ParityError,
+      },
+    );
     t.is(error!.layer, 'conv2');
     t.is(error!.format, format);
     t.true(error!.agreement.maxRelativeError > 1e-4);
@@ -285,10 +288,7 @@ test.serial('a package holds the network: import model from its name', async t =
     join(folder, 'user/program.mjs'),
     "import model from '@me/lenet'; console.log(model.name, model.outputs[0].shape.join());",
   );
-  t.is(
-    (await run(process.execPath, ['program.mjs'], { cwd: join(folder, 'user') })).stdout,
-    'lenet 4\n',
-  );
+  t.is((await run(process.execPath, ['program.mjs'], { cwd: join(folder, 'user') })).stdout, 'lenet 4\n');
   const description = JSON.parse(await readFile(join(npmPackage!, 'package.json'), 'utf8'));
   t.regex(description.padezoo.files['model/layers/weights.bin'], /^sha256-[\w+/]{43}=$/);
   const { stdout } = await run('npm', ['pack', '--json', '--dry-run'], { cwd: npmPackage! });

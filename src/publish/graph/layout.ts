@@ -3,8 +3,15 @@ import { BINARY, type Constant, type Graph, type Node, nodesByName, sizeOf } fro
 
 /** The same network for images `[n, c, h, w]`, with kernels as PyTorch has them. */
 export function channelsFirst(graph: Graph): Graph {
-  return new Change(graph, 'channels-first').graph();
+  const known = first.get(graph);
+  if (known) return known;
+  const changed = new Change(graph, 'channels-first').graph();
+  first.set(graph, changed);
+  return changed;
 }
+
+/** Two formats take it, and moving the weights of a large network takes seconds. */
+const first = new WeakMap<Graph, Graph>();
 
 /** The same network for images `[n, h, w, c]`, with kernels as TensorFlow has them. */
 export function channelsLast(graph: Graph): Graph {

@@ -4,6 +4,9 @@ import type { BINARY, Graph, Node, UNARY, Window } from './graph.js';
 import { channelsLast } from './layout.js';
 import { plain } from './plain.js';
 
+/** Is shown a node's result, which it borrows. */
+export type Look = (node: string, result: tf.Tensor) => void;
+
 export class GraphRunner {
   readonly #graph: Graph;
   readonly #constants = new Map<string, tf.Tensor>();
@@ -22,11 +25,7 @@ export class GraphRunner {
    * @param look is shown every result; borrowed
    * @returns in the order of `names`; the caller disposes them
    */
-  run(
-    images: tf.Tensor,
-    names: readonly string[] = [this.#graph.output],
-    look?: (node: string, result: tf.Tensor) => void,
-  ): tf.Tensor[] {
+  run(images: tf.Tensor, names: readonly string[] = [this.#graph.output], look?: Look): tf.Tensor[] {
     const { nodes, input } = this.#graph;
     const wanted = new Set(names);
     const lastReader = new Map<string, number>();

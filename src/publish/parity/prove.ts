@@ -2,6 +2,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { PadezooError } from '../../errors.js';
+import type { Look } from '../graph/run.js';
 import type { Bytes, Format, ParityRecord } from '../manifest.js';
 import { type Agreement, compare, isEqual, TOLERANCE } from './compare.js';
 import { firstDifference } from './firstDifference.js';
@@ -35,6 +36,13 @@ export interface Proof {
   readonly logits: Float32Array;
 }
 
+export interface Watch {
+  /** Layer -> the node that puts out the same, in the formats that have nodes. */
+  readonly nodeOf: ReadonlyMap<string, string>;
+  /** Is shown every node's result while a format runs that shows them. */
+  readonly look?: Look | undefined;
+}
+
 /** What the formats are held to. */
 export interface Reference {
   readonly logits: Float32Array;
@@ -58,7 +66,6 @@ export async function referenceOf(
 /**
  * @param model the source; borrowed
  * @param files the bundle's, by path
- * @param nodeOf layer -> the node that puts out the same, in the formats that have nodes
  * @throws ParityError for the first format that differs, with the first layer that does; BundleError for one that
  *   cannot be read back
  */
@@ -68,14 +75,14 @@ export async function prove(
   files: ReadonlyMap<string, Bytes>,
   formats: readonly Format[],
   inputs: ParityInputs,
-  nodeOf: ReadonlyMap<string, string>,
+  { nodeOf, look }: Watch,
 ): Promise<Proof> {
   const reference = await referenceOf(model, inputs);
   const records: ParityRecord[] = [];
   for (const format of formats) {
     const runtime = await runtimeOf(format, bundle, files);
     try {
-      const agreement = await agreementOf(runtime, inputs, reference);
+      const agreement = await agreementOf(runtime, inputs, reference, look);
       if (!isEqual(agreement)) {
         const layer = await firstDifference(
           { model, nodeOf, runtime, bundle, files },
@@ -97,9 +104,10 @@ export async function agreementOf(
   runtime: Runtime,
   { batches }: Pick<ParityInputs, 'batches'>,
   { logits, classes }: Reference,
+  look?: Look,
 ): Promise<Agreement> {
   const parts: Float32Array[] = [];
-  for (const images of batches) parts.push(await runtime.run(images));
+  for (const images of batches) parts.push(await runtime.run(images, look));
   return compare(joined(parts), logits, classes);
 }
 

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as ort from 'onnxruntime-node';
 import { CorruptBundleError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
-import { GraphRunner } from '../graph/run.js';
+import { GraphRunner, type Look } from '../graph/run.js';
 import { readGraphModel } from '../graphModel/read.js';
 import { GRAPH_FOLDER } from '../graphModel/write.js';
 import { buildLayersModel, parseLayersFiles } from '../layersModel.js';
@@ -15,8 +15,11 @@ import { readTorchFiles } from '../torchGraph.js';
 export interface Runtime {
   /** For people: `'@tensorflow/tfjs-converter 4.22.0, torch'`. */
   readonly name: string;
-  /** @param images `[n, h, w, c]`; borrowed */
-  run(images: tf.Tensor): Promise<Float32Array>;
+  /**
+   * @param images `[n, h, w, c]`; borrowed
+   * @param look is shown the result of every node, by a runtime that can
+   */
+  run(images: tf.Tensor, look?: Look): Promise<Float32Array>;
   /** The operators that the files hold, where the format is one of operators. */
   readonly graph?: Graph;
   dispose(): void;
@@ -96,7 +99,7 @@ function own(graph: Graph, name: string): Runtime {
   const runner = new GraphRunner(graph);
   return {
     name: `${name}, ${tf.getBackend()}`,
-    run: async images => logits(() => runner.run(images)[0]!),
+    run: async (images, look) => logits(() => runner.run(images, undefined, look)[0]!),
     graph,
     dispose: () => runner.dispose(),
   };
