@@ -288,7 +288,7 @@ test.serial('a package holds the network: import model from its name', async t =
     join(folder, 'user/program.mjs'),
     "import model from '@me/lenet'; console.log(model.name, model.outputs[0].shape.join());",
   );
-  t.is((await run(process.execPath, ['program.mjs'], { cwd: join(folder, 'user') })).stdout, 'lenet 4\n');
+  t.is((await run(process.execPath, ['program.mjs'], { cwd: join(folder, 'user') })).stdout, 'lenet ,4\n');
   const description = JSON.parse(await readFile(join(npmPackage!, 'package.json'), 'utf8'));
   t.regex(description.padezoo.files['model/layers/weights.bin'], /^sha256-[\w+/]{43}=$/);
   const { stdout } = await run('npm', ['pack', '--json', '--dry-run'], { cwd: npmPackage! });

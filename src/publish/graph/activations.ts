@@ -186,14 +186,18 @@ function pade(graph: GraphBuilder, layer: PadeLayer, x: Value): Value {
     form === 'sum-of-absolutes' ? graph.node(`${b.name}/abs`, { op: 'abs' }, [b]) : b,
   );
   const order = [numerator.length - 1, denominator.length];
-  const kind = ['Pade', ...order, form.replaceAll('-', '_')].join('_');
+  const kind = padeName(form, order as [number, number]);
   graph.function(kind, () => padeFunction(form, order as [number, number]));
   const bound = graph.scalar(form === 'unsafe' ? 1 : q);
   return graph.node(name, { op: 'call', function: kind }, [x, ...numerator, ...denominator, bound], x.shape);
 }
 
+/** `'Pade_5_4_absolute_sum'` */
+export const padeName = (form: RationalForm, order: readonly [number, number]): string =>
+  ['Pade', ...order, form.replaceAll('-', '_')].join('_');
+
 /** P(x)/Q(x) by Horner's rule, [5/4]: 20 operators. */
-function padeFunction(form: RationalForm, [m, n]: readonly [number, number]): GraphFunction {
+export function padeFunction(form: RationalForm, [m, n]: readonly [number, number]): GraphFunction {
   const from = firstDegree(form);
   const a = Array.from({ length: m + 1 }, (_, i) => `a${i}`);
   const b = Array.from({ length: n }, (_, i) => `b${i + from}`);

@@ -2,21 +2,22 @@
 import { type Constant, type Graph, type Node, sizeOf } from './graph.js';
 
 export interface PlainOptions {
-  /** `'keep'` leaves calls of functions as they are; default `'inline'`. */
-  readonly functions?: 'inline' | 'keep';
+  /** `'keep'` leaves calls of functions as they are, or those of the given names; default `'inline'`. */
+  readonly functions?: 'inline' | 'keep' | ReadonlySet<string>;
 }
 
 /** The same network out of operators alone; constants that nothing reads any more are left out. */
 export function plain(graph: Graph, { functions = 'inline' }: PlainOptions = {}): Graph {
   const constants = new Map(graph.constants);
   const nodes: Node[] = [];
+  const kept = (name: string) => functions === 'keep' || (functions !== 'inline' && functions.has(name));
   const add = (node: Node) => {
     const constant = evaluated(node, constants);
     if (constant) constants.set(node.name, constant);
     else nodes.push(node);
   };
   for (const node of graph.nodes) {
-    if (node.op === 'call' && functions === 'inline') for (const inner of written(graph, node)) add(inner);
+    if (node.op === 'call' && !kept(node.function)) for (const inner of written(graph, node)) add(inner);
     else add(node);
   }
   const read = new Set(nodes.flatMap(({ inputs }) => inputs));
@@ -24,7 +25,7 @@ export function plain(graph: Graph, { functions = 'inline' }: PlainOptions = {})
     ...graph,
     nodes,
     constants: new Map([...constants].filter(([name]) => read.has(name))),
-    functions: functions === 'keep' ? graph.functions : new Map(),
+    functions: new Map([...graph.functions].filter(([name]) => kept(name))),
   };
 }
 

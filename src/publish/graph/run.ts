@@ -1,5 +1,6 @@
 /** Runs a graph on the current engine, operator by operator: what an exported file is worth without its own runtime. */
 import * as tf from '@tensorflow/tfjs-core';
+import { type FusedPade, fusedPade, padeFunctions, runFusedPade } from './fusedPade.js';
 import type { BINARY, Graph, Node, UNARY, Window } from './graph.js';
 import { channelsLast } from './layout.js';
 import { plain } from './plain.js';
@@ -10,10 +11,20 @@ export type Look = (node: string, result: tf.Tensor) => void;
 export class GraphRunner {
   readonly #graph: Graph;
   readonly #constants = new Map<string, tf.Tensor>();
+  readonly #fused = new Map<string, FusedPade>();
 
   /** @param graph in either layout; images are `[n, h, w, c]` in both cases */
   constructor(graph: Graph) {
-    this.#graph = plain(graph.layout === 'channels-last' ? graph : channelsLast(graph));
+    const last = graph.layout === 'channels-last' ? graph : channelsLast(graph);
+    const forms = padeFunctions(last);
+    const kept = plain(last, { functions: new Set(forms.keys()) });
+    for (const node of kept.nodes) {
+      const form = node.op === 'call' && forms.get(node.function);
+      const fused = form && fusedPade(node, form, kept.constants);
+      if (fused) this.#fused.set(node.name, fused);
+    }
+    const calls = kept.nodes.filter(({ op }) => op === 'call').length;
+    this.#graph = calls === this.#fused.size ? kept : plain(last);
     for (const [name, { shape, values }] of this.#graph.constants) {
       this.#constants.set(name, tf.tensor(values, [...shape]));
     }
@@ -36,10 +47,11 @@ export class GraphRunner {
     const read = (name: string) =>
       name === input.name ? images : (values.get(name) ?? this.#constants.get(name)!);
     nodes.forEach((node, i) => {
-      values.set(
-        node.name,
-        tf.tidy(() => calculate(node, node.inputs.map(read))),
+      const fused = this.#fused.get(node.name);
+      const result = tf.tidy(() =>
+        fused ? runFusedPade(read(node.inputs[0]!), fused) : calculate(node, node.inputs.map(read)),
       );
+      values.set(node.name, result);
       look?.(node.name, values.get(node.name)!);
       for (const name of node.inputs) {
         if (lastReader.get(name) !== i || wanted.has(name)) continue;
@@ -52,6 +64,7 @@ export class GraphRunner {
 
   dispose(): void {
     tf.dispose([...this.#constants.values()]);
+    for (const { numerator, denominator } of this.#fused.values()) tf.dispose([numerator, denominator]);
   }
 }
 
