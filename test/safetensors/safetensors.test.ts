@@ -1,6 +1,10 @@
 import test from 'ava';
+import fc from 'fast-check';
+import { floatsToHalves, halfToNumber } from '../../src/safetensors/dtypes.js';
 import { SafetensorsError } from '../../src/safetensors/errors.js';
-import { readSafetensors } from '../../src/safetensors/read.js';
+import { parseSafetensors, readSafetensors } from '../../src/safetensors/read.js';
+import { writeSafetensors as writeStored } from '../../src/safetensors/write.js';
+import { decodeState, encodeState } from '../../src/training/state.js';
 import { assembled, writeSafetensors } from '../support/safetensors.js';
 
 const entry = (dtype: string, shape: number[], begin: number, end: number) => ({
@@ -57,3 +61,82 @@ for (const [what, file, message] of REFUSED) {
     t.throws(() => readSafetensors(file), { instanceOf: SafetensorsError, message });
   });
 }
+
+/** Every finite binary16 with its bits, in rising order. */
+const HALVES = Array.from({ length: 0x10000 }, (_, bits) => ({ bits, value: halfToNumber(bits) }))
+  .filter(({ bits, value }) => Number.isFinite(value) && bits !== 0x8000)
+  .sort((a, b) => a.value - b.value);
+
+test('floats become the nearest half, at a tie the even one', t => {
+  const nearest = (x: number): number => {
+    let [low, high] = [0, HALVES.length - 1];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (HALVES[middle]!.value <= x) low = middle;
+      else high = middle;
+    }
+    const [a, b] = [HALVES[low]!, HALVES[high]!];
+    const difference = x - a.value - (b.value - x);
+    return difference < 0 ? a.value : difference > 0 ? b.value : a.bits % 2 === 0 ? a.value : b.value;
+  };
+  const float = fc.float({ min: -65504, max: 65504, noNaN: true });
+  const tie = fc.nat(HALVES.length - 2).map(i => Math.fround((HALVES[i]!.value + HALVES[i + 1]!.value) / 2));
+  t.notThrows(() =>
+    fc.assert(
+      fc.property(
+        fc.oneof(float, tie, fc.float({ min: Math.fround(-1e-4), max: Math.fround(1e-4), noNaN: true })),
+        x => {
+          const [bits] = floatsToHalves(Float32Array.of(x));
+          return halfToNumber(bits!) === nearest(x);
+        },
+      ),
+      { numRuns: 5000 },
+    ),
+  );
+  const special = floatsToHalves(Float32Array.of(65520, -1e30, Number.NaN, Infinity, -0));
+  t.deepEqual([...special].map(halfToNumber).map(String), ['Infinity', '-Infinity', 'NaN', 'Infinity', '0']);
+});
+
+test('what is written is read back, in each storage to its digits', t => {
+  const values = Float32Array.of(0.1, -3.25, 1e-8, 300);
+  const file = writeStored(
+    new Map([
+      ['b', { shape: [2, 2], values }],
+      ['half', { shape: [4], values, storage: 'float16' }],
+      ['brain', { shape: [4], values, storage: 'bfloat16' }],
+      ['counts', { shape: [2], values: Int32Array.of(-1, 2 ** 31 - 1) }],
+      ['none', { shape: [0, 3], values: new Float32Array(0) }],
+      ['one', { shape: [], values: Float32Array.of(7) }],
+    ]),
+    { note: 'text' },
+  );
+  const { tensors, metadata } = parseSafetensors(file);
+  t.deepEqual(metadata, { note: 'text' });
+  t.deepEqual([...tensors.get('b')!.values()], [...values]);
+  t.deepEqual([...new Int32Array(tensors.get('counts')!.bytes().buffer)], [-1, 2 ** 31 - 1]);
+  t.deepEqual([...tensors.get('none')!.shape], [0, 3]);
+  t.deepEqual([...tensors.get('one')!.values()], [7]);
+  for (const [name, digits] of [
+    ['half', 2 ** -11],
+    ['brain', 2 ** -8],
+  ] as const)
+    for (const [i, value] of tensors.get(name)!.values().entries())
+      t.true(Math.abs(value - values[i]!) <= digits * Math.abs(values[i]!) + 2 ** -25, `${name} ${value}`);
+  t.throws(() => writeStored(new Map([['__proto__', { shape: [1], values }]])), {
+    instanceOf: SafetensorsError,
+  });
+});
+
+test('a training state keeps its int32 lists', t => {
+  const state = {
+    epoch: 2,
+    epochs: [],
+    weights: [
+      Float32Array.of(1.5),
+      Int32Array.of(-7, 3),
+      ...Array.from({ length: 10 }, (_, i) => Float32Array.of(i)),
+    ],
+    optimizer: { step: 9, moments: [[Float32Array.of(0.5)]] },
+  };
+  t.deepEqual(decodeState(encodeState(state)), state);
+});
