@@ -11,7 +11,7 @@ import {
   SUMS_FILE,
   TOPOLOGY_FILE,
 } from './manifest.js';
-import { isDamagedDigest, parseSums, sha256 } from './sha256.js';
+import { digestsOf, isDamagedDigest, parseSums, sha256 } from './sha256.js';
 
 export interface Contents {
   /** Present when padezoo.json could be read, whatever is wrong with the rest. */
@@ -78,6 +78,11 @@ export async function checkContents(
   else for (const [path, sha] of sums ?? []) if (path !== MANIFEST_FILE) expected.set(path, { sha256: sha });
   const authority = manifest ? MANIFEST_FILE : SUMS_FILE;
 
+  const ofRightSize = [...expected].flatMap(([path, { bytes }]) => {
+    const file = files.get(path);
+    return file && (bytes === undefined || bytes === file.byteLength) ? [[path, file] as const] : [];
+  });
+  const digests = await digestsOf(ofRightSize);
   for (const [path, entry] of expected) {
     const bytes = files.get(path);
     if (bytes === undefined && !wanted(path)) continue;
@@ -86,7 +91,7 @@ export async function checkContents(
     } else if (entry.bytes !== undefined && bytes.byteLength !== entry.bytes) {
       corrupt(path, `has ${bytes.byteLength} bytes, ${authority} says ${entry.bytes}; ${AGAIN}`);
     } else {
-      const found = await sha256(bytes);
+      const found = digests.get(path)!;
       if (found !== entry.sha256)
         corrupt(path, `has sha256 ${found}, ${authority} says ${entry.sha256}; ${AGAIN}`);
     }

@@ -17,7 +17,7 @@ import {
   type Manifest,
   SUMS_FILE,
 } from './manifest.js';
-import { formatSums, sha256 } from './sha256.js';
+import { digestsOf, formatSums, sha256 } from './sha256.js';
 
 export interface WriteBundleOptions {
   /** Whether `<to>.tar.gz` is written as well; true by default. Without it, an archive that is there stays. */
@@ -96,8 +96,7 @@ export async function bundleFiles(
     [CONFIG_FILE, configFile(facts)],
     [CARD_FILE, new TextEncoder().encode(card(facts, paths))],
   ]);
-  const digests = new Map<string, string>();
-  for (const [path, bytes] of files) digests.set(path, await sha256(bytes));
+  const digests = await digestsOf(files);
   const manifest = formatManifest({
     ...facts,
     files: [...files].map(([path, bytes]) => ({ path, bytes: bytes.byteLength, sha256: digests.get(path)! })),
