@@ -65,6 +65,11 @@ export const NETWORKS: Readonly<Record<string, () => LayersModel>> = Object.from
   ['layers of tfjs itself', stockLayers],
 ]);
 
+/** The same without networks that differ from another one in depth alone: what differs between them, graph/ is tested with. */
+export const DISTINCT: typeof NETWORKS = Object.fromEntries(
+  Object.entries(NETWORKS).filter(([name]) => !/^(resnet34|resnet152|denseNet169|denseNet201)$/.test(name)),
+);
+
 /** Weights as training might leave them: every one changed by up to a quarter, offsets and statistics off their start. */
 function trained(model: LayersModel): LayersModel {
   const changed = model.weights.map((weight, i) => {

@@ -9,7 +9,7 @@ import { readTorchFiles, torchFiles } from '../../src/publish/torchGraph.js';
 import { largest, within } from '../support/closeness.js';
 import '../support/engine.js';
 import { writtenFiles } from './fixtures.js';
-import { imagesFor, NETWORKS } from './networks.js';
+import { DISTINCT, imagesFor, NETWORKS } from './networks.js';
 import { program } from './program.js';
 
 const python = process.env.PADEZOO_PYTHON ?? 'python3';
@@ -22,7 +22,7 @@ const ask = program<{ values: number[] }>(python, [
   pathOf('scripts'),
 ]);
 
-for (const [name, make] of Object.entries(NETWORKS)) {
+for (const [name, make] of Object.entries(DISTINCT)) {
   torchTest(`${name}: PyTorch gives the network's logits`, async t => {
     const model = make();
     const images = imagesFor(model);
