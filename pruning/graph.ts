@@ -331,7 +331,7 @@ const hasChannels = ({ channels }: { readonly channels: Int32Array }) =>
   channels.some(channel => channel >= 0);
 
 /** An input layer reads nothing; tfjs has it read itself. */
-function inputsOf(tensor: Tensor): Tensor[] {
+export function inputsOf(tensor: Tensor): Tensor[] {
   const { inputTensors } = tensor.sourceLayer.inboundNodes[tensor.nodeIndex]!;
   return inputTensors.filter(input => input !== tensor);
 }

@@ -2,7 +2,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { readBytes } from '#files';
 import { OptionsError } from '../src/errors.js';
-import { readSafetensors } from '../src/safetensors.js';
+import { readSafetensors } from '../src/safetensors/read.js';
 import type { ArchitectureDescription, VariantOptions } from './architecture.js';
 import { denseNet121, denseNet169, denseNet201, denseNetDescriptions, denseNetModules } from './denseNet.js';
 import { lenet, lenetDescription } from './lenet.js';

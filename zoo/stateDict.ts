@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as layers from '@tensorflow/tfjs-layers';
 import { PadezooError } from '../src/errors.js';
-import type { StoredTensor } from '../src/safetensors.js';
+import type { StoredTensor } from '../src/safetensors/read.js';
 import { isActivation } from './summary.js';
 
 type Layer = layers.layers.Layer;
@@ -45,6 +45,13 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   running_mean: 'running_mean',
   running_variance: 'running_var',
 };
+
+/** `'stage1/block1/conv1/kernel'` -> `'stage1.block1.conv1.weight'`: what PyTorch would call a weight of a layer of ours. */
+export function torchName(weight: string): string {
+  const [, layer, kind] = /^(.*)\/([^/]+)$/.exec(weight) ?? ['', '', weight];
+  const name = Object.hasOwn(PARAMETERS, kind) ? PARAMETERS[kind]! : kind;
+  return layer ? `${layer.replaceAll('/', '.')}.${name}` : name;
+}
 
 /** One weight of a network and where PyTorch keeps it. */
 interface Place {

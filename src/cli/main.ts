@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { SetupError } from '#setup';
 import { PadezooError } from '../errors.js';
+import { compareCommand } from './compare.js';
 import { dataCommand } from './data.js';
 import { evalCommand } from './eval.js';
 import { infoCommand } from './info.js';
@@ -43,6 +44,7 @@ for (const make of [
   trainCommand,
   pruneCommand,
   evalCommand,
+  compareCommand,
   infoCommand,
   publishCommand,
   verifyCommand,

@@ -1,6 +1,7 @@
 /** `padezoo quickstart`: trains, prunes, publishes and reports a Padé LeNet on Fashion-MNIST, in one go. */
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Command } from 'commander';
 import writeFileAtomic from 'write-file-atomic';
 import { datasets } from '../../datasets/index.js';
@@ -11,6 +12,7 @@ import { zoo } from '../../zoo/index.js';
 import { engine } from '../engines/index.js';
 import { checkPlace } from '../publish/nodeFiles.js';
 import { publish } from '../publish/publish.js';
+import { saveCheckpoint } from '../publish/saveCheckpoint.js';
 import type { StepRecord } from '../report/record.js';
 import { recordStep } from '../report/recordStep.js';
 import { writeReport } from '../report/writeReport.js';
@@ -57,8 +59,8 @@ async function run({
   const model = zoo.lenet({ activation: 'pau', seed });
   const recipe = { epochs, batchSize: 128, schedule: 'cosine', seed } as const;
   const trained = await followTraining(train(model, { ...recipe, data }));
-  const keep = async (network: Parameters<typeof publish>[0], name: string) =>
-    (await publish(network, { to: join(out, name), archive: 'none' })).directory;
+  const keep = async (network: LayersModel, name: string) =>
+    (await saveCheckpoint(network, join(out, name))).directory;
   await keep(model, 'unpruned');
   const records: StepRecord[] = [
     await recordStep(model, { seconds: trained.seconds, checkpoint: 'unpruned' }),
@@ -68,7 +70,7 @@ async function run({
   const steps = [];
   for (const step of pruned.steps) {
     const { percent, parameters, macs, metrics, seconds } = step;
-    const checkpoint = await keep(step, `step-${percent}`);
+    const checkpoint = await keep(step.model, `step-${percent}`);
     records.push(await recordStep(step.model, { percent, seconds, checkpoint: `step-${percent}` }));
     steps.push({ percent, parameters, macs, testAccuracy: metrics!.testAccuracy, checkpoint });
   }

@@ -4,7 +4,7 @@ import { zoo } from '../../zoo/index.js';
 import { summary } from '../../zoo/summary.js';
 import { engine } from '../engines/index.js';
 import { checkPlace } from '../publish/nodeFiles.js';
-import { publish } from '../publish/publish.js';
+import { saveCheckpoint } from '../publish/saveCheckpoint.js';
 import { train } from '../training/train.js';
 import {
   command,
@@ -54,7 +54,7 @@ async function run(architecture: string, flags: Flags): Promise<void> {
   if (flags.out) await checkPlace(flags.out);
   note(`${engine.describe()}; ${data.name}: ${data.source}`);
   const { testAccuracy, testLoss, epochs, seconds } = await followTraining(train(model, { ...recipe, data }));
-  const checkpoint = flags.out && (await publish(model, { to: flags.out, archive: 'none' })).directory;
+  const checkpoint = flags.out && (await saveCheckpoint(model, flags.out)).directory;
   const { parameters, activationParameters, macs } = summary(model);
   const result = {
     architecture,

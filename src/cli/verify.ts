@@ -1,23 +1,44 @@
-/** `padezoo verify`: checks every byte of a checkpoint; exit code 1 when something is wrong. */
+/** `padezoo verify`: checks every byte of a checkpoint and runs its formats again; exit code 1 when something is wrong. */
 import type { Command } from 'commander';
-import { verifyBundle } from '../publish/readBundle.js';
+import { engine } from '../engines/index.js';
+import { verifyBundle } from '../publish/verifyBundle.js';
 import { command } from './options.js';
-import { printResult } from './output.js';
+import { printResult, table } from './output.js';
 
 export function verifyCommand(): Command {
-  return command('verify', 'check every byte of a checkpoint; exit code 1 when something is wrong')
-    .argument('<checkpoint>', 'folder or .tar.gz')
-    .addHelpText('after', '\nExample:\n  padezoo verify out/quickstart/published.tar.gz')
+  return command(
+    'verify',
+    'check every byte of a checkpoint, and that its formats agree; exit code 1 when not',
+  )
+    .argument('<checkpoint>', 'folder, .tar.gz, URL, npm:NAME or repository of the Hugging Face hub')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  padezoo verify out/quickstart/published.tar.gz\n  padezoo verify npm:my-network --json',
+    )
     .action(run);
 }
 
 async function run(path: string, flags: { json?: boolean }): Promise<void> {
-  const { ok, problems, manifest } = await verifyBundle(path);
+  await engine.ready();
+  const { ok, problems, manifest, parity } = await verifyBundle(path);
   const files = manifest?.files.length ?? 0;
-  printResult({ ok, problems, files }, flags, () =>
-    ok
-      ? `${path}: all ${files} files are as they were published`
-      : problems.map(({ file, problem }) => `${file}: ${problem}`).join('\n'),
-  );
+  printResult({ ok, problems, files, ...(parity && { parity }) }, flags, () => {
+    const rows = (parity?.formats ?? []).map(record => [
+      record.format,
+      record.runtime,
+      record.maxRelativeError.toExponential(1),
+      `${(100 * record.topOneAgreement).toFixed(2)} %`,
+    ]);
+    return [
+      ...(ok ? [`${path}: all ${files} files are as they were published`] : []),
+      ...problems.map(({ file, problem }) => `${file}: ${problem}`),
+      ...(parity
+        ? [
+            table(['format', 'run by', 'largest error', 'same class'], rows),
+            `on ${parity.inputs.real} images (${parity.inputs.source}) and ${parity.inputs.hard} hard ones`,
+          ]
+        : []),
+    ].join('\n');
+  });
   if (!ok) process.exitCode = 1;
 }

@@ -9,6 +9,8 @@ import { sha256 } from './sha256.js';
 const BLOCK = 512;
 /** Weights shrink by a tenth, JSON and SVG to a fifth; a bomb is 1000 to 1. */
 const MAX_RATIO = 100;
+/** From so many bytes on it is weights that fill an archive, which shrink by a twelfth and take a second for 60 MB: they are stored. */
+const WEIGHTS_BYTES = 128 * 2 ** 20;
 /** Bytes that may be unpacked at any ratio: too few to hurt. */
 const FREE_BYTES = 64 * 2 ** 20;
 /** A fixed moment (npm's), because 1970 makes tar programs warn. */
@@ -45,7 +47,7 @@ export async function packArchive(files: ReadonlyMap<string, Bytes>): Promise<By
   }
   blocks.push(new Uint8Array(2 * BLOCK)); // the end mark
   const tar = Buffer.concat(blocks);
-  let packed = await gzip(tar, { level: 6 });
+  let packed = await gzip(tar, { level: tar.length < WEIGHTS_BYTES ? 6 : 0 });
   // What would look like a bomb (a network of zeros) is stored as it is.
   if (tar.length > unpackLimit(packed.length)) packed = await gzip(tar, { level: 0 });
   return sealed(packed.subarray(PLAIN_HEADER_BYTES));

@@ -1,15 +1,39 @@
 /** The card of a checkpoint, `README.md`: what it is, how good and how large, how to load it; made from its manifest. */
+import { frontMatter } from './frontMatter.js';
 import type { Manifest } from './manifest.js';
+import { snippets } from './snippets.js';
 
-/** @param manifest all but its list of files, which has this card in it */
-export function card(manifest: Omit<Manifest, 'files'>): string {
-  const { architecture, metrics, pruning, dataset } = manifest;
-  const rows: [string, string][] = [
+export type CardFacts = Omit<Manifest, 'files'>;
+
+/**
+ * @param manifest all but its list of files, which has this card in it
+ * @param paths of the bundle's files
+ */
+export function card(manifest: CardFacts, paths: readonly string[]): string {
+  const { architecture, pruning } = manifest;
+  const sections = [
+    `# ${plain(architecture.name)}`,
+    `A network made with padezoo${pruning.length > 0 ? ', its filters pruned' : ''}. This page is made from \`padezoo.json\`.`,
+    table(['', ''], factsOf(manifest)),
+    paths.includes('demo/index.html')
+      ? '`demo/index.html` runs it in a browser: serve this folder by any static server.'
+      : '',
+    figuresOf(paths),
+    ladderOf(manifest),
+    parityOf(manifest),
+    variantsOf(manifest),
+    rangesOf(manifest),
+    snippets(manifest, paths),
+    '## Check\n\n`sha256sum -c SHA256SUMS`, or `npx padezoo verify .`, which runs every format again as well.',
+  ];
+  return `${frontMatter(manifest)}${sections.filter(Boolean).join('\n\n')}\n`;
+}
+
+function factsOf(manifest: CardFacts): [string, string][] {
+  const { architecture, activation, metrics, pruning, dataset, parent, seed, versions } = manifest;
+  const rows: [string, string | undefined][] = [
     ['Architecture', architecture.name],
-    [
-      'Activation',
-      typeof manifest.activation === 'string' ? manifest.activation : JSON.stringify(manifest.activation),
-    ],
+    ['Activation', typeof activation === 'string' ? activation : JSON.stringify(activation)],
     ['Input', `${architecture.inputShape.join(' x ')}${dataset ? normalisation(dataset) : ''}`],
     [
       'Classes',
@@ -18,47 +42,94 @@ export function card(manifest: Omit<Manifest, 'files'>): string {
         : 'not named',
     ],
     ['Data set', dataset?.name ?? 'none recorded'],
-    [
-      'Test accuracy',
-      metrics.testAccuracy === undefined ? 'not measured' : `${(100 * metrics.testAccuracy).toFixed(2)} %`,
-    ],
+    ['Test accuracy', metrics.testAccuracy === undefined ? 'not measured' : percentage(metrics.testAccuracy)],
     [
       'Parameters',
-      `${grouped(metrics.parameters)}, of which ${grouped(metrics.activationParameters)} in activations`,
+      `${grouped(metrics.parameters)}, of which ${grouped(metrics.activationParameters)} in activations${beside(metrics.parameters - metrics.activationParameters, parent?.parameters, ' without them')}`,
     ],
-    ['Multiply-accumulates', `${grouped(metrics.macs)} for one input`],
+    ['Multiply-accumulates', `${grouped(metrics.macs)} for one input${beside(metrics.macs, parent?.macs)}`],
     [
       'Pruned',
       pruning.length === 0
         ? 'no'
         : pruning.map(step => `${step.percent} % (${step.criterion}, ${step.restart})`).join(', then '),
     ],
-    ['Seed', manifest.seed === undefined ? 'not recorded' : String(manifest.seed)],
-    [
-      'Made',
-      `${manifest.created} by padezoo ${manifest.versions.padezoo}, tfjs ${manifest.versions.tfjs}, ${manifest.versions.engine}`,
-    ],
+    ['Seed', seed === undefined ? 'not recorded' : String(seed)],
+    ['Licence', manifest.licence ?? 'not stated'],
+    ['Made', `${manifest.created} by padezoo ${versions.padezoo}, tfjs ${versions.tfjs}, ${versions.engine}`],
   ];
-  return `# ${plain(architecture.name)}
+  return rows.filter((row): row is [string, string] => row[1] !== undefined);
+}
 
-A network made with padezoo${pruning.length > 0 ? ', its filters pruned' : ''}. This page is made from \`padezoo.json\`.
+/** What is left of the unpruned network. */
+function beside(now: number, before: number | undefined, which = ''): string {
+  return before ? `; unpruned ${grouped(before)}${which} (${percentage(now / before)} left)` : '';
+}
 
-| | |
-|---|---|
-${rows.map(([what, value]) => `| ${what} | ${plain(value)} |`).join('\n')}
+function figuresOf(paths: readonly string[]): string {
+  const figures = paths.filter(path => /^figures\/.*\.svg$/.test(path));
+  if (figures.length === 0) return '';
+  const images = figures.map(path => `![${path.slice('figures/'.length, -'.svg'.length)}](${path})`);
+  return `## Learned activations\n\n${images.join(' ')}`;
+}
 
-## Load
+function ladderOf({ ladder }: CardFacts): string {
+  if (!ladder) return '';
+  const rows = ladder.steps.map(step => [
+    `${step.percent} %${step.published ? ' (this one)' : ''}`,
+    grouped(step.parameters),
+    grouped(step.macs),
+    step.testAccuracy === undefined ? 'not measured' : percentage(step.testAccuracy),
+  ]);
+  return `## Steps of the pruning\n\nPublished is ${ladder.rule}.\n\n${table(['filters removed', 'parameters', 'MACs', 'test accuracy'], rows)}`;
+}
 
-\`\`\`ts
-import { load } from 'padezoo';
+function parityOf({ parity, folding }: CardFacts): string {
+  if (!parity) return '';
+  const { inputs, formats, tolerance } = parity;
+  const rows = formats.map(record => [
+    record.format,
+    record.runtime,
+    record.maxRelativeError.toExponential(1),
+    `${percentage(record.topOneAgreement)}${record.ties > 0 ? ` (${record.ties} ties)` : ''}`,
+  ]);
+  const folded = folding
+    ? `\n\n${folding.layers} batch normalisations are folded into the convolutions before them (not in layers/), which alone changes logits by ${folding.maxRelativeError.toExponential(1)}.`
+    : '';
+  return `## Proven equal
 
-const model = await load('.'); // this folder, or its .tar.gz; every digest is checked first
-\`\`\`
+Every format was run on ${inputs.real} images (${inputs.source}) and ${inputs.hard} hard ones before it was published; an error is relative to an image's largest logit, at most ${tolerance} is allowed.
 
-## Check
+${table(['format', 'run by', 'largest error', 'same class'], rows)}${folded}`;
+}
 
-\`sha256sum -c SHA256SUMS\`, or \`npx padezoo verify .\`
-`;
+function variantsOf({ variants = [] }: CardFacts): string {
+  if (variants.length === 0) return '';
+  const rows = variants.map(variant => [
+    variant.folder,
+    variant.storage,
+    grouped(variant.bytes),
+    variant.testAccuracy === undefined
+      ? 'not measured'
+      : `${percentage(variant.testAccuracy)} (float32: ${percentage(variant.testAccuracyFloat32!)})`,
+    grouped(variant.images),
+    percentage(variant.topOneAgreement),
+  ]);
+  return `## Smaller copies\n\n${table(['folder', 'weights', 'bytes', 'accuracy', 'on images', 'same class as float32'], rows)}`;
+}
+
+function rangesOf({ ranges = [] }: CardFacts): string {
+  if (ranges.length === 0) return '';
+  const rows = ranges.map(({ layer, min, max }) => [layer, min.toPrecision(4), max.toPrecision(4)]);
+  const widest = ranges.reduce((most, { min, max }) => Math.max(most, Math.abs(min), Math.abs(max)), 0);
+  // x⁵ of a Padé activation passes binary16's 65504 at 9.2.
+  const half = widest > 9 ? ' Half-precision WebGL overflows in a fifth power from about 9 on.' : '';
+  return `<details><summary>Inputs that the activations saw, up to ${widest.toPrecision(3)}</summary>\n\n${table(['layer', 'smallest', 'largest'], rows)}\n\n${half}\n</details>`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(plain).join(' | ')} |`;
+  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
 }
 
 function normalisation(dataset: NonNullable<Manifest['dataset']>): string {
@@ -68,6 +139,7 @@ function normalisation(dataset: NonNullable<Manifest['dataset']>): string {
 }
 
 const grouped = (n: number): string => n.toLocaleString('en-US');
+const percentage = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
 
 /** A name must not end the table's cell, nor start markup. */
 const plain = (text: string): string => text.replace(/\s+/g, ' ').replace(/[\\|`<>*_[\]]/g, c => `\\${c}`);

@@ -9,8 +9,9 @@ import {
   newerVersion,
   parseManifest,
   SUMS_FILE,
+  TOPOLOGY_FILE,
 } from './manifest.js';
-import { isDamagedDigest, parseSums, sha256 } from './sha256.js';
+import { digestsOf, isDamagedDigest, parseSums, sha256 } from './sha256.js';
 
 export interface Contents {
   /** Present when padezoo.json could be read, whatever is wrong with the rest. */
@@ -27,8 +28,13 @@ const AGAIN = 'the file was changed or damaged, get the checkpoint again';
  * Checks padezoo.json against SHA256SUMS, every other file against padezoo.json, and only then parses the others.
  * @param bundle how errors name the bundle
  * @param files all files by path
+ * @param wanted which of them must be there; the others may be left out
  */
-export async function checkContents(bundle: string, files: ReadonlyMap<string, Bytes>): Promise<Contents> {
+export async function checkContents(
+  bundle: string,
+  files: ReadonlyMap<string, Bytes>,
+  wanted: (path: string) => boolean = () => true,
+): Promise<Contents> {
   const problems: BundleError[] = [];
   const attempt = <T>(work: () => T): T | undefined => {
     try {
@@ -72,14 +78,20 @@ export async function checkContents(bundle: string, files: ReadonlyMap<string, B
   else for (const [path, sha] of sums ?? []) if (path !== MANIFEST_FILE) expected.set(path, { sha256: sha });
   const authority = manifest ? MANIFEST_FILE : SUMS_FILE;
 
+  const ofRightSize = [...expected].flatMap(([path, { bytes }]) => {
+    const file = files.get(path);
+    return file && (bytes === undefined || bytes === file.byteLength) ? [[path, file] as const] : [];
+  });
+  const digests = await digestsOf(ofRightSize);
   for (const [path, entry] of expected) {
     const bytes = files.get(path);
+    if (bytes === undefined && !wanted(path)) continue;
     if (bytes === undefined) {
       corrupt(path, `is missing, ${authority} lists it; get the checkpoint again`);
     } else if (entry.bytes !== undefined && bytes.byteLength !== entry.bytes) {
       corrupt(path, `has ${bytes.byteLength} bytes, ${authority} says ${entry.bytes}; ${AGAIN}`);
     } else {
-      const found = await sha256(bytes);
+      const found = digests.get(path)!;
       if (found !== entry.sha256)
         corrupt(path, `has sha256 ${found}, ${authority} says ${entry.sha256}; ${AGAIN}`);
     }
@@ -101,7 +113,10 @@ export async function checkContents(bundle: string, files: ReadonlyMap<string, B
     const shown = isSafePath(path) ? path : JSON.stringify(path);
     corrupt(shown, `is not listed in ${authority}; remove it, or get the checkpoint again`);
   }
-  const layers = problems.length === 0 ? attempt(() => parseLayersFiles(bundle, files)) : undefined;
+  const layers =
+    problems.length === 0 && files.has(TOPOLOGY_FILE)
+      ? attempt(() => parseLayersFiles(bundle, files))
+      : undefined;
   return { ...(manifest && { manifest }), ...(layers && { layers }), problems };
 }
 

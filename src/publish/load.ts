@@ -1,17 +1,12 @@
 /** `load`: a checkpoint, checked byte for byte, as a network that is ready to predict, to train on or to prune. */
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import type { Dataset } from '../../datasets/dataset.js';
-import { datasets } from '../../datasets/index.js';
-import { type Origin, setOrigin, VariantOptions } from '../../zoo/architecture.js';
-import { type ActivationConfig, activationOf } from '../activations/activation.js';
 import { engine } from '../engines/index.js';
-import { remember } from '../training/provenance.js';
-import { Recipe } from '../training/recipe.js';
-import type { Manifest } from './manifest.js';
 import { loadBundle } from './readBundle.js';
+import { restore } from './restore.js';
 
 /**
- * Loads a checkpoint from its folder or `.tar.gz`. Every file's size and SHA-256 are checked before anything is built;
+ * Loads a checkpoint: `'out/lenet'`, `'out/lenet.tar.gz'`, `'https://...'` of either, `'npm:NAME'` of an installed package,
+ * `'hub:OWNER/NAME'` of the Hugging Face hub. Every file's size and SHA-256 are checked before anything is built;
  * a flipped byte is an error that names the file.
  *
  * The network remembers recipe, data set, metrics and pruning: `prune(await load(path))` goes on where it ended.
@@ -24,43 +19,4 @@ export async function load(path: string): Promise<LayersModel> {
   const { model, manifest } = await loadBundle(path);
   restore(model, manifest);
   return model;
-}
-
-function restore(model: LayersModel, manifest: Manifest): void {
-  const { architecture, activation, recipe, seed = 0, metrics, pruning } = manifest;
-  const { testAccuracy, testLoss } = metrics;
-  const data = findData(manifest);
-  const known = Recipe.safeParse(recipe);
-  remember(model, {
-    ...(known.success && { recipe: known.data }),
-    ...(data && { data }),
-    ...(testAccuracy !== undefined && testLoss !== undefined && { metrics: { testAccuracy, testLoss } }),
-    pruning,
-  });
-  if (activation && typeof activation === 'object') {
-    setOrigin(model, {
-      architecture: architecture.name,
-      ...asked(architecture.options),
-      activation: activationOf(activation as unknown as ActivationConfig),
-      seed,
-    });
-  }
-}
-
-const Asked = VariantOptions.pick({ variant: true, width: true });
-
-/** Variant and width, where the manifest tells them. */
-function asked({ variant, width }: Manifest['architecture']['options']): Pick<Origin, 'variant' | 'width'> {
-  const checked = Asked.safeParse({ variant, width });
-  if (!checked.success) return {};
-  return {
-    ...(variant !== undefined && { variant: checked.data.variant }),
-    ...(width !== undefined && { width: checked.data.width }),
-  };
-}
-
-/** The data set by its name; a user's own arrays cannot be had again. */
-function findData({ dataset }: Manifest): Dataset | undefined {
-  if (!dataset || !datasets.list().includes(dataset.name)) return undefined;
-  return datasets.create(dataset.name, dataset.options);
 }

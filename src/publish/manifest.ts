@@ -13,6 +13,9 @@ export const CARD_FILE = 'README.md';
 export const TOPOLOGY_FILE = 'layers/model.json';
 export const WEIGHTS_FILE = 'layers/weights.bin';
 
+/** Whether loading needs a file. */
+export const isLayersFile = (path: string): boolean => path === TOPOLOGY_FILE || path === WEIGHTS_FILE;
+
 /** Ten times the largest bundle planned (ResNet101 in four formats), and what one buffer holds everywhere. */
 export const MAX_BUNDLE_BYTES = 2 * 2 ** 30;
 /** Files and folders; a bundle with figures and shards has tens. Stops an archive of a million empty files. */
@@ -67,6 +70,52 @@ const PruningStep = z
     }
   });
 
+export const FORMATS = ['layers', 'graph', 'onnx', 'safetensors'] as const;
+/** A folder of the bundle, each of which holds the whole network. */
+export type Format = (typeof FORMATS)[number];
+
+const fraction = z.number().min(0).max(1);
+const error = z.number().nonnegative();
+
+/** How near one format came to its source when it was published. */
+const ParityRecord = z.strictObject({
+  format: z.enum(FORMATS),
+  /** What ran it. */
+  runtime: z.string(),
+  /** Largest difference of a logit, over the image's largest logit. */
+  maxRelativeError: error,
+  topOneAgreement: fraction,
+  /** Images of the rest, between whose two best classes there was no difference. */
+  ties: count,
+});
+export type ParityRecord = z.output<typeof ParityRecord>;
+
+/** A smaller copy of the network, beside the exact ones. */
+const Variant = z.strictObject({
+  /** `'graph-uint8'`: its folder. */
+  folder: z.string(),
+  storage: z.enum(['float16', 'bfloat16', 'uint8']),
+  bytes: count,
+  maxRelativeError: error,
+  topOneAgreement: fraction,
+  /** On the same images, as the float32 network has `testAccuracyFloat32`. */
+  testAccuracy: fraction.optional(),
+  testAccuracyFloat32: fraction.optional(),
+  images: count,
+});
+export type Variant = z.output<typeof Variant>;
+
+/** A step of the pruning that this network is one of. */
+const Rung = z.strictObject({
+  percent: z.number().min(0).max(100),
+  parameters: count,
+  macs: count,
+  testAccuracy: fraction.optional(),
+  testLoss: z.number().optional(),
+  published: z.boolean(),
+});
+export type Rung = z.output<typeof Rung>;
+
 export const Manifest = z.strictObject({
   format: z.literal('padezoo'),
   formatVersion: z.literal(FORMAT_VERSION),
@@ -86,6 +135,23 @@ export const Manifest = z.strictObject({
     .optional(),
   recipe: record.optional(),
   seed: z.int().optional(),
+  licence: z.string().optional(),
+  /** The network before pruning. */
+  parent: z.strictObject({ name: z.string(), parameters: count, macs: count }).optional(),
+  /** Every step of the run that the network is from, and why this one was published. */
+  ladder: z.strictObject({ rule: z.string(), steps: z.array(Rung) }).optional(),
+  /** Smallest and largest input that each activation saw on the images of the proof. */
+  ranges: z.array(z.strictObject({ layer: z.string(), min: z.number(), max: z.number() })).optional(),
+  parity: z
+    .strictObject({
+      tolerance: z.number(),
+      inputs: z.strictObject({ real: count, hard: count, source: z.string() }),
+      formats: z.array(ParityRecord),
+    })
+    .optional(),
+  /** Present when batch normalisation was folded into the convolutions of all formats but layers. */
+  folding: z.strictObject({ layers: count, maxRelativeError: error }).optional(),
+  variants: z.array(Variant).optional(),
   pruning: z.array(PruningStep),
   /** Accuracies are fractions, losses nats; further measurements keep their names. */
   metrics: z

@@ -91,14 +91,16 @@ const plain = (buffer: Buffer): Bytes =>
  * after the new one is in its place; when the process dies, only hidden files beside it are left.
  * @param entries safe paths and their bytes, written in this order
  * @param archive the bytes of `<to>.tar.gz`, when there is to be one
+ * @param marker what an older one has in its folder, without which nothing is replaced
  * @throws BundleTargetError when something other than a bundle or an empty folder is there
  */
 export async function placeBundle(
   to: string,
   entries: Iterable<readonly [string, Bytes]>,
   archive?: Bytes,
+  marker = MANIFEST_FILE,
 ): Promise<{ directory: string; archive?: string }> {
-  const { directory, exists } = await checkPlace(to);
+  const { directory, exists } = await checkPlace(to, marker);
   const archivePath = `${directory}.tar.gz`;
   if (archive) await checkArchiveTarget(archivePath);
   const parent = dirname(directory);
@@ -138,26 +140,26 @@ export async function placeBundle(
  * @returns `exists`: whether there is an older bundle or an empty folder to replace
  * @throws BundleTargetError when something else is there; the system's error when the parent cannot be made or written to
  */
-export async function checkPlace(to: string): Promise<{ directory: string; exists: boolean }> {
+export async function checkPlace(
+  to: string,
+  marker = MANIFEST_FILE,
+): Promise<{ directory: string; exists: boolean }> {
   const directory = await realpath(to).catch(() => resolve(to));
-  const exists = await checkTarget(directory);
+  const exists = await checkTarget(directory, marker);
   const parent = dirname(directory);
   await mkdir(parent, { recursive: true });
   await access(parent, constants.W_OK);
   return { directory, exists };
 }
 
-async function checkTarget(directory: string): Promise<boolean> {
+async function checkTarget(directory: string, marker: string): Promise<boolean> {
   const found = await lstat(directory).catch(missing);
   if (found === undefined) return false;
   if (!found.isDirectory())
     throw new BundleTargetError(directory, 'is a file, expected a checkpoint or nothing');
   const inside = await readdir(directory);
-  if (inside.length > 0 && !inside.includes(MANIFEST_FILE)) {
-    throw new BundleTargetError(
-      directory,
-      `is a folder without ${MANIFEST_FILE}, so not a checkpoint to replace`,
-    );
+  if (inside.length > 0 && !inside.includes(marker)) {
+    throw new BundleTargetError(directory, `is a folder without ${marker}, so not a checkpoint to replace`);
   }
   return true;
 }
@@ -201,6 +203,10 @@ async function syncFolder(path: string): Promise<void> {
 
 /** The version of the package that this file is part of. */
 export async function packageVersion(): Promise<string> {
-  const file = new URL('../../../package.json', import.meta.url); // from dist/src/publish
-  return JSON.parse(await readFile(file, 'utf8')).version;
+  return JSON.parse(new TextDecoder().decode(await packageFile('package.json'))).version;
+}
+
+/** @param path in the package that this file is part of */
+export async function packageFile(path: string): Promise<Bytes> {
+  return plain(await readFile(new URL(`../../../${path}`, import.meta.url))); // from dist/src/publish
 }

@@ -8,11 +8,17 @@ import writeFileAtomic from 'write-file-atomic';
 import { OptionsError, PadezooError } from '../errors.js';
 import { eventFile } from '../report/tensorboard.js';
 import type { EpochRecord } from '../training/epochRecord.js';
-import { decodeSafetensors, encodeSafetensors } from '../training/safetensors.js';
-import { decodeState, encodeState, type TrainingState, type Values } from '../training/state.js';
+import {
+  decodeState,
+  decodeWeights,
+  encodeState,
+  encodeWeights,
+  type TrainingState,
+  type Values,
+} from '../training/state.js';
 import { load } from './load.js';
 import { MANIFEST_FILE } from './manifest.js';
-import { publish } from './publish.js';
+import { saveCheckpoint } from './saveCheckpoint.js';
 
 /** Two processes must not write one run. */
 export class RunInUseError extends PadezooError {
@@ -108,7 +114,7 @@ export class RunDirectory {
   /** Writes a finished step and forgets its training. */
   async finish(step: string, model: LayersModel, notes: StepNotes): Promise<void> {
     await writeJson(join(this.path, `${step}.json`), notes);
-    await publish(model, { to: join(this.path, step), archive: 'none' });
+    await saveCheckpoint(model, join(this.path, step));
     await rm(join(this.path, `${step}.safetensors`), { force: true });
   }
 
@@ -125,12 +131,11 @@ export class RunDirectory {
   /** Weights to go back to, in the order of `model.getWeights()`. */
   async weights(name: string): Promise<Values[] | undefined> {
     const bytes = await read(join(this.path, `${name}.safetensors`));
-    return bytes && [...decodeSafetensors(bytes).tensors.values()];
+    return bytes && decodeWeights(bytes);
   }
 
   async keepWeights(name: string, weights: readonly Values[]): Promise<void> {
-    const tensors = new Map(weights.map((values, i) => [`weights/${i}`, values]));
-    await write(join(this.path, `${name}.safetensors`), encodeSafetensors(tensors));
+    await write(join(this.path, `${name}.safetensors`), encodeWeights(weights));
   }
 
   async #scalars(step: string, epochs: readonly EpochRecord[]): Promise<void> {

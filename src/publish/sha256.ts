@@ -8,6 +8,21 @@ export async function sha256(bytes: Bytes): Promise<string> {
   return Array.from(digest, byte => byte.toString(16).padStart(2, '0')).join('');
 }
 
+/** Digests that are calculated at once: as many as there are threads for it in Node. */
+const PARALLEL = 4;
+
+/** The digest of every file, by path. */
+export async function digestsOf(files: Iterable<readonly [string, Bytes]>): Promise<Map<string, string>> {
+  const waiting = [...files];
+  const digests = new Map(waiting.map(([path]) => [path, '']));
+  const next = async (): Promise<void> => {
+    for (let file = waiting.shift(); file; file = waiting.shift())
+      digests.set(file[0], await sha256(file[1]));
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, next));
+  return digests;
+}
+
 /** One line a file, in the order of the map: `<digest>  <path>`. */
 export function formatSums(digests: ReadonlyMap<string, string>): Bytes {
   return new TextEncoder().encode([...digests].map(([path, digest]) => `${digest}  ${path}\n`).join(''));

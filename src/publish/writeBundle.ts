@@ -4,6 +4,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { card } from './card.js';
 import { checkContents } from './contents.js';
 import { ManifestError } from './errors.js';
+import { CONFIG_FILE, configFile } from './frontMatter.js';
 import { layersFiles } from './layersModel.js';
 import {
   type BundleDescription,
@@ -16,7 +17,7 @@ import {
   type Manifest,
   SUMS_FILE,
 } from './manifest.js';
-import { formatSums, sha256 } from './sha256.js';
+import { digestsOf, formatSums, sha256 } from './sha256.js';
 
 export interface WriteBundleOptions {
   /** Whether `<to>.tar.gz` is written as well; true by default. Without it, an archive that is there stays. */
@@ -43,15 +44,30 @@ export async function writeBundle(
   to: string,
   options: WriteBundleOptions = {},
 ): Promise<WrittenBundle> {
-  const node = await import('./nodeFiles.js');
   checkInputShape(model, description, to);
-  const files = await bundleFiles(await layersFiles(model), description, to, await node.packageVersion());
+  const { files: _, ...written } = await placeFiles(await layersFiles(model), description, to, options);
+  return written;
+}
+
+/**
+ * Writes a bundle of these contents, with its card, manifest and sums.
+ * @param contents the other files, by path; those of `layers/` at least
+ * @throws as `writeBundle`
+ */
+export async function placeFiles(
+  contents: ReadonlyMap<string, Bytes>,
+  description: BundleDescription,
+  to: string,
+  options: WriteBundleOptions = {},
+): Promise<WrittenBundle & { readonly files: ReadonlyMap<string, Bytes> }> {
+  const node = await import('./nodeFiles.js');
+  const files = await bundleFiles(contents, description, to, await node.packageVersion());
   // What the reader would refuse must not be written: an unnamed class of weights, a layer that saves itself wrongly.
   const { manifest, problems } = await checkContents(to, files);
   if (problems.length > 0) throw problems[0];
   const archive =
     (options.archive ?? true) ? await (await import('./archive.js')).packArchive(files) : undefined;
-  return { ...(await node.placeBundle(to, files, archive)), manifest: manifest! };
+  return { ...(await node.placeBundle(to, files, archive)), manifest: manifest!, files };
 }
 
 /**
@@ -74,9 +90,13 @@ export async function bundleFiles(
     ...rest,
     files: [...contents].map(([path, bytes]) => ({ path, bytes: bytes.byteLength, sha256: '0'.repeat(64) })),
   });
-  const files = new Map<string, Bytes>([...contents, [CARD_FILE, new TextEncoder().encode(card(facts))]]);
-  const digests = new Map<string, string>();
-  for (const [path, bytes] of files) digests.set(path, await sha256(bytes));
+  const paths = [...contents.keys()];
+  const files = new Map<string, Bytes>([
+    ...contents,
+    [CONFIG_FILE, configFile(facts)],
+    [CARD_FILE, new TextEncoder().encode(card(facts, paths))],
+  ]);
+  const digests = await digestsOf(files);
   const manifest = formatManifest({
     ...facts,
     files: [...files].map(([path, bytes]) => ({ path, bytes: bytes.byteLength, sha256: digests.get(path)! })),

@@ -28,15 +28,17 @@ const pack = async (...options: string[]) => {
 /** What belongs into the package; everything else is too much. */
 const BELONGS = [
   /^(package\.json|README\.md|LICENSE)$/,
-  /^dist\/(src|zoo|pruning|datasets)\/.*\.(js|d\.ts)$/,
+  /^dist\/(src|zoo|pruning|datasets|demo)\/.*\.(js|d\.ts)$/,
   /^datasets\/embedded\/fashion-mnist\/(README\.md|LICENSE|(train|t10k)-(images-idx3|labels-idx1)-ubyte\.gz)$/,
   /^native\/(addon|operators)\/[a-z0-9_]+\.(cpp|h)$/,
-  /^scripts\/(setup\.(mjs|d\.mts)|build-tfjs-node\.mjs)$/,
+  /^scripts\/(setup\.(mjs|d\.mts)|build-tfjs-node\.mjs|load_graph\.py)$/,
 ];
 const NEEDED = [
   'dist/src/index.js',
   'dist/src/index.d.ts',
   'dist/src/cli/main.js',
+  'dist/demo/page.js',
+  'scripts/load_graph.py',
   'native/addon/addon.cpp',
   'native/operators/pade.cpp',
   'scripts/setup.mjs',

@@ -14,8 +14,9 @@ import {
 } from '../../src/publish/errors.js';
 import { parseLayersFiles } from '../../src/publish/layersModel.js';
 import { type Bytes, type Manifest, parseManifest } from '../../src/publish/manifest.js';
-import { loadBundle, readBundle, verifyBundle } from '../../src/publish/readBundle.js';
+import { loadBundle, readBundle } from '../../src/publish/readBundle.js';
 import { formatSums, sha256 } from '../../src/publish/sha256.js';
+import { verifyBundle } from '../../src/publish/verifyBundle.js';
 import { changed, smallBundle, temporaryFolder, textOf, utf8 } from './fixtures.js';
 
 const files = await smallBundle();
@@ -226,8 +227,8 @@ const forgedManifests: [string, string, (manifest: Manifest) => unknown][] = [
   ['a Windows path', 'files[0].path', m => Object.assign(m.files[0]!, { path: 'C:\\x' })],
   ['a hidden path', 'files[0].path', m => Object.assign(m.files[0]!, { path: 'layers/.x' })],
   ['an endless path', 'files[0].path', m => Object.assign(m.files[0]!, { path: 'a'.repeat(1e5) })],
-  ['a file listed twice', 'files[3].path', m => m.files.push({ ...m.files[0]!, path: 'LAYERS/model.json' })],
-  ['itself in its list', 'files[3].path', m => m.files.push({ ...m.files[0]!, path: 'padezoo.json' })],
+  ['a file listed twice', 'files[4].path', m => m.files.push({ ...m.files[0]!, path: 'LAYERS/model.json' })],
+  ['itself in its list', 'files[4].path', m => m.files.push({ ...m.files[0]!, path: 'padezoo.json' })],
   ['no weights in its list', 'files', m => m.files.splice(1, 1)],
   ['an absurd size', 'files[1].bytes', m => Object.assign(m.files[1]!, { bytes: 1e15 })],
   ['a size beyond numbers', 'files[1].bytes', m => Object.assign(m.files[1]!, { bytes: 1e300 })],

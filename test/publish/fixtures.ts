@@ -1,7 +1,7 @@
 /** Small networks, their descriptions, and folders that vanish, for the tests of checkpoints. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
@@ -77,6 +77,16 @@ export async function smallBundle(): Promise<Map<string, Bytes>> {
 export async function temporaryFolder(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'padezoo-publish-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A folder with these files, which is removed after the test. */
+export async function writtenFiles(t: ExecutionContext, files: ReadonlyMap<string, Bytes>): Promise<string> {
+  const folder = await temporaryFolder(t);
+  for (const [path, bytes] of files) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), bytes);
+  }
   return folder;
 }
 

@@ -8,7 +8,8 @@ import test from 'ava';
 import { packArchive, unpackArchive } from '../../src/publish/archive.js';
 import { ManifestError, ModelBuildError } from '../../src/publish/errors.js';
 import { buildLayersModel, layersFiles, parseLayersFiles } from '../../src/publish/layersModel.js';
-import { loadBundle, readBundle, verifyBundle } from '../../src/publish/readBundle.js';
+import { loadBundle, readBundle } from '../../src/publish/readBundle.js';
+import { verifyBundle } from '../../src/publish/verifyBundle.js';
 import { writeBundle } from '../../src/publish/writeBundle.js';
 import {
   description,
@@ -74,7 +75,7 @@ test.serial('the manifest says what it was told, and digests that sha256sum conf
   t.deepEqual([versions.engine, versions.tfjs], [engine!, '4.22.0']);
   t.deepEqual(
     files.map(file => file.path),
-    ['layers/model.json', 'layers/weights.bin', 'README.md'],
+    ['layers/model.json', 'layers/weights.bin', 'config.json', 'README.md'],
   );
   t.deepEqual(JSON.parse(readFileSync(join(directory, 'padezoo.json'), 'utf8')), manifest);
   t.true(
@@ -90,7 +91,9 @@ test.serial('the manifest says what it was told, and digests that sha256sum conf
   }
   t.deepEqual(
     confirmed.trim().split('\n').sort(),
-    ['README.md', 'layers/model.json', 'layers/weights.bin', 'padezoo.json'].map(path => `${path}: OK`),
+    ['README.md', 'config.json', 'layers/model.json', 'layers/weights.bin', 'padezoo.json'].map(
+      path => `${path}: OK`,
+    ),
   );
 });
 

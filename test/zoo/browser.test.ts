@@ -1,21 +1,16 @@
 /** The zoo bundles for a browser without a module of Node and calculates there what it does here. */
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import { build } from 'esbuild';
-import { chromium } from 'playwright-core';
 import { zoo } from '../../src/index.js';
+import { browserTest, launch } from '../support/chromium.js';
 import { largest, within } from '../support/closeness.js';
 import '../support/engine.js'; // chooses the engine before the first network is built
 import { noise } from '../support/fixture.js';
 import type { Question } from './browserPage.js';
-
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const browser = process.env.PADEZOO_CHROMIUM ?? PLACES.find(path => existsSync(path));
-const browserTest = browser ? test.serial : test.serial.skip;
 
 const WASM = new URL('../../../node_modules/@tensorflow/tfjs-backend-wasm/dist/', import.meta.url);
 const ORIGIN = 'http://padezoo.test';
@@ -47,7 +42,7 @@ const NETWORKS = [
 
 browserTest('the logits in headless Chromium, on wasm, are those of the engine in Node', async t => {
   const script = await bundle();
-  const instance = await chromium.launch({ executablePath: browser!, args: ['--no-sandbox'] });
+  const instance = await launch();
   try {
     const page = await instance.newPage();
     await page.route(`${ORIGIN}/**`, async route => {

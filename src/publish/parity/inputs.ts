@@ -1,0 +1,111 @@
+/** The images that formats are compared on: real ones, and hard ones at the ends of what an image can be. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Dataset } from '../../../datasets/dataset.js';
+import { RandomStream } from '../../random.js';
+
+/** Fewest real images that a format is proven on. */
+export const REAL_IMAGES = 256;
+const BATCH = 64;
+
+export interface ParityInputs {
+  /** `[n, h, w, c]` each, real ones first; whoever made them disposes them. */
+  readonly batches: readonly tf.Tensor[];
+  readonly real: number;
+  readonly hard: number;
+  /** For people: `'fashion-mnist test images'`, `'noise'`. */
+  readonly source: string;
+  /** Of the real images, where they are known. */
+  readonly labels: readonly number[];
+}
+
+export interface ImageRange {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/**
+ * @param shape `[h, w, c]`
+ * @param data whose test images are taken; without it, noise over the range of an image stands for them
+ * @param range what pixels of [0, 1] become; without it [-1, 1]
+ */
+export async function parityInputs(
+  shape: readonly number[],
+  { data, range }: { readonly data?: Dataset | undefined; readonly range?: ImageRange | undefined },
+): Promise<ParityInputs> {
+  const batches: tf.Tensor[] = [];
+  const labels: number[] = [];
+  let real = 0;
+  if (data) {
+    for await (const batch of data.test({ batchSize: BATCH })) {
+      batches.push(batch.images);
+      labels.push(...(await batch.labels.data()));
+      batch.labels.dispose();
+      real += batch.images.shape[0];
+      if (real >= REAL_IMAGES) break;
+    }
+  }
+  const bounds = boundsOf(shape.at(-1)!, range);
+  const source = data ? `${data.name} test images` : 'noise, as there is no data set';
+  for (; real < REAL_IMAGES; real += BATCH) batches.push(noiseImages(shape, bounds, BATCH, real));
+  const hard = hardImages(shape, bounds);
+  batches.push(hard);
+  return { batches, real, hard: hard.shape[0]!, source, labels };
+}
+
+type Bounds = readonly (readonly [low: number, high: number])[];
+
+/** What the darkest and the brightest pixel become, per channel. */
+function boundsOf(channels: number, range: ImageRange | undefined): Bounds {
+  return Array.from({ length: channels }, (_, c) => {
+    const [mean, std] = [range?.mean[c], range?.std[c]];
+    return mean === undefined || !std ? [-1, 1] : [-mean / std, (1 - mean) / std];
+  });
+}
+
+function imagesOf(
+  shape: readonly number[],
+  count: number,
+  pixel: (image: number, index: number) => number,
+): tf.Tensor {
+  const size = shape.reduce((product, length) => product * length, 1);
+  const values = new Float32Array(count * size);
+  for (let image = 0; image < count; image++)
+    for (let index = 0; index < size; index++) values[image * size + index] = pixel(image, index);
+  return tf.tensor(values, [count, ...shape]);
+}
+
+function noiseImages(shape: readonly number[], bounds: Bounds, count: number, seed: number): tf.Tensor {
+  const random = new RandomStream(seed, 'parity', 'noise');
+  return imagesOf(shape, count, (_, index) => {
+    const [low, high] = bounds[index % bounds.length]!;
+    return low + (high - low) * (random.uint32() / 2 ** 32);
+  });
+}
+
+/** All dark, all bright, grey; boards and stripes of both; one bright pixel; one bright channel; noise of twice the range. */
+function hardImages(shape: readonly number[], bounds: Bounds): tf.Tensor {
+  const channels = bounds.length;
+  const width = shape.length === 3 ? shape[1]! : 1;
+  const random = new RandomStream(0, 'parity', 'hard');
+  const share: readonly ((row: number, column: number, channel: number) => number)[] = [
+    () => 0,
+    () => 1,
+    () => 0.5,
+    (row, column) => (row + column) % 2,
+    row => row % 2,
+    (_, column) => column % 2,
+    (row, column) => (row === 0 && column === 0 ? 1 : 0),
+    (row, column) => (row === 0 || column === 0 ? 1 : 0),
+    (_row, _column, channel) => (channel === 0 ? 1 : 0),
+    (row, column) => ((row >> 2) % 2) ^ ((column >> 2) % 2),
+    () => (random.uint32() % 2 === 0 ? -0.5 : 1.5),
+    () => random.uint32() / 2 ** 31 - 0.5,
+  ];
+  return imagesOf(shape, share.length, (image, index) => {
+    const channel = index % channels;
+    const position = Math.floor(index / channels);
+    const [low, high] = bounds[channel]!;
+    const part = share[image]!(Math.floor(position / width), position % width, channel);
+    return low + (high - low) * part;
+  });
+}

@@ -1,0 +1,133 @@
+/** Proves the formats of a bundle equal to the network that they were made from, by running them. */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { PadezooError } from '../../errors.js';
+import type { Look } from '../graph/run.js';
+import type { Bytes, Format, ParityRecord } from '../manifest.js';
+import { type Agreement, compare, isEqual, TOLERANCE } from './compare.js';
+import { firstDifference } from './firstDifference.js';
+import type { ParityInputs } from './inputs.js';
+import { type Runtime, runtimeOf } from './runtimes.js';
+
+/** A format does not calculate what its source does. */
+export class ParityError extends PadezooError {
+  override readonly name = 'ParityError';
+  constructor(
+    readonly bundle: string,
+    readonly format: Format,
+    readonly agreement: Agreement,
+    /** The first layer whose output differs; undefined when every layer of the files agrees. */
+    readonly layer: string | undefined,
+    runtime: string,
+  ) {
+    const { maxRelativeError, otherTopOne, images, worst } = agreement;
+    const where = layer
+      ? `the first layer that differs is '${layer}'`
+      : `layer by layer the files agree with the source, so the runtime (${runtime}) calculates otherwise`;
+    super(
+      `publish ${bundle}: ${format} is not its source: relative error ${maxRelativeError.toExponential(1)} (image ${worst}; at most ${TOLERANCE} is allowed), another class for ${otherTopOne} of ${images} images; ${where}. Nothing was published`,
+    );
+  }
+}
+
+export interface Proof {
+  readonly records: readonly ParityRecord[];
+  /** The source's, of all inputs in their order. */
+  readonly logits: Float32Array;
+}
+
+export interface Watch {
+  /** Layer -> the node that puts out the same, in the formats that have nodes. */
+  readonly nodeOf: ReadonlyMap<string, string>;
+  /** Is shown every node's result while a format runs that shows them. */
+  readonly look?: Look | undefined;
+}
+
+/** What the formats are held to. */
+export interface Reference {
+  readonly logits: Float32Array;
+  readonly classes: number;
+}
+
+/** What a network says to all inputs. */
+export async function referenceOf(
+  model: LayersModel,
+  { batches }: Pick<ParityInputs, 'batches'>,
+): Promise<Reference> {
+  const parts: Float32Array[] = [];
+  for (const images of batches) {
+    const y = model.predictOnBatch(images) as tf.Tensor;
+    parts.push((await y.data()) as Float32Array);
+    y.dispose();
+  }
+  return { logits: joined(parts), classes: model.outputs[0]!.shape.at(-1)! };
+}
+
+/**
+ * @param model the source; borrowed
+ * @param files the bundle's, by path
+ * @throws ParityError for the first format that differs, with the first layer that does; BundleError for one that
+ *   cannot be read back
+ */
+export async function prove(
+  model: LayersModel,
+  bundle: string,
+  files: ReadonlyMap<string, Bytes>,
+  formats: readonly Format[],
+  inputs: ParityInputs,
+  { nodeOf, look }: Watch,
+): Promise<Proof> {
+  const reference = await referenceOf(model, inputs);
+  const records: ParityRecord[] = [];
+  for (const format of formats) {
+    const runtime = await runtimeOf(format, bundle, files);
+    try {
+      const agreement = await agreementOf(runtime, inputs, reference, look);
+      if (!isEqual(agreement)) {
+        const layer = await firstDifference(
+          { model, nodeOf, runtime, bundle, files },
+          inputs,
+          agreement.worst,
+        );
+        throw new ParityError(bundle, format, agreement, layer, runtime.name);
+      }
+      records.push(recordOf(format, runtime, agreement));
+    } finally {
+      runtime.dispose();
+    }
+  }
+  return { records, logits: reference.logits };
+}
+
+/** How near a format comes to the reference on all inputs. */
+export async function agreementOf(
+  runtime: Runtime,
+  { batches }: Pick<ParityInputs, 'batches'>,
+  { logits, classes }: Reference,
+  look?: Look,
+): Promise<Agreement> {
+  const parts: Float32Array[] = [];
+  for (const images of batches) parts.push(await runtime.run(images, look));
+  return compare(joined(parts), logits, classes);
+}
+
+export function recordOf(format: Format, runtime: Runtime, agreement: Agreement): ParityRecord {
+  const { images, maxRelativeError, otherTopOne, ties } = agreement;
+  return {
+    format,
+    runtime: runtime.name,
+    maxRelativeError,
+    topOneAgreement: (images - otherTopOne - ties) / images,
+    ties,
+  };
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,81 @@
+/** A few of the images of the proof with the source's logits, so that anybody can prove a bundle without its data set. */
+import type * as tf from '@tensorflow/tfjs-core';
+import { SafetensorsError } from '../../safetensors/errors.js';
+import { parseSafetensors } from '../../safetensors/read.js';
+import { writeSafetensors } from '../../safetensors/write.js';
+import { ManifestError } from '../errors.js';
+import type { Bytes } from '../manifest.js';
+import type { ParityInputs } from './inputs.js';
+import type { Reference } from './prove.js';
+
+export const SAMPLE_FILE = 'parity.safetensors';
+/** Of images; ImageNet's are 600 kB each. */
+const MAX_BYTES = 2 * 2 ** 20;
+
+/** The first real images and the hard ones, as many as fit; `inputs` `[n, h, w, c]` and `logits` `[n, classes]`. */
+export function sampleFile(
+  { batches, real, hard }: ParityInputs,
+  { logits, classes }: Reference,
+): [string, Bytes] {
+  const [first, last] = [batches[0]!, batches.at(-1)!];
+  const shape = first.shape.slice(1);
+  const size = shape.reduce((product, length) => product * length, 1);
+  const count = Math.max(1, Math.floor(MAX_BYTES / (4 * size)));
+  const hardOnes = hard > 0 ? Math.min(hard, count >> 1) : 0;
+  const realOnes = Math.min(first.shape[0]!, real, count - hardOnes);
+  const inputs = concat([valuesOf(first, realOnes, size), valuesOf(last, hardOnes, size)]);
+  const rows = concat([
+    logits.subarray(0, realOnes * classes),
+    logits.subarray(real * classes, (real + hardOnes) * classes),
+  ]);
+  const total = realOnes + hardOnes;
+  const tensors = new Map([
+    ['inputs', { shape: [total, ...shape], values: inputs }],
+    ['logits', { shape: [total, classes], values: rows }],
+  ]);
+  return [SAMPLE_FILE, writeSafetensors(tensors, { layout: 'n, h, w, c' })];
+}
+
+export interface Sample {
+  readonly shape: readonly number[];
+  readonly inputs: Float32Array;
+  readonly reference: Reference;
+}
+
+/** @throws ManifestError */
+export function readSample(bundle: string, bytes: Bytes, inputShape: readonly number[]): Sample {
+  const fail = (problem: string, cause?: unknown): never => {
+    throw new ManifestError(bundle, SAMPLE_FILE, '', problem, { cause });
+  };
+  try {
+    const { tensors } = parseSafetensors(bytes);
+    const [inputs, logits] = [tensors.get('inputs'), tensors.get('logits')];
+    if (!inputs || !logits || logits.shape.length !== 2) return fail('has no inputs or no logits');
+    if (inputs.shape.slice(1).join() !== inputShape.join() || inputs.shape[0] !== logits.shape[0])
+      return fail(
+        `has inputs [${inputs.shape}] and logits [${logits.shape}], expected images [${inputShape}]`,
+      );
+    return {
+      shape: inputs.shape,
+      inputs: inputs.values(),
+      reference: { logits: logits.values(), classes: logits.shape[1]! },
+    };
+  } catch (cause) {
+    if (!(cause instanceof SafetensorsError)) throw cause;
+    return fail(cause.message.replace('safetensors: ', ''), cause);
+  }
+}
+
+function valuesOf(batch: tf.Tensor, count: number, size: number): Float32Array {
+  return (batch.dataSync() as Float32Array).slice(0, count * size);
+}
+
+function concat(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,103 @@
+/** Fetches a bundle from a server, file by file, never more than its manifest says; imports nothing from Node. */
+import { checkContents } from './contents.js';
+import { CorruptBundleError, NotABundleError, UnsafeBundleError } from './errors.js';
+import {
+  type Bytes,
+  isLayersFile,
+  MANIFEST_FILE,
+  MAX_BUNDLE_BYTES,
+  type Manifest,
+  parseManifest,
+  SUMS_FILE,
+} from './manifest.js';
+
+/** Of the manifest and of SHA256SUMS: a thousand files and a history of pruning are far below. */
+const MAX_TEXT_BYTES = 32 * 2 ** 20;
+/** Files on their way at once. */
+const PARALLEL = 6;
+
+/** All files, or those that loading needs. */
+export type Extent = 'all' | 'layers';
+
+/**
+ * @param base the URL of the folder
+ * @returns the files by path; manifest and sums agree, the others are still to be checked
+ * @throws NotABundleError, UnsafeBundleError, CorruptBundleError, ManifestError
+ */
+export async function fetchFiles(bundle: string, base: string, extent: Extent): Promise<Map<string, Bytes>> {
+  const root = base.endsWith('/') ? base : `${base}/`;
+  const files = new Map<string, Bytes>();
+  for (const path of [SUMS_FILE, MANIFEST_FILE])
+    files.set(path, await fetchFile(bundle, root, path, MAX_TEXT_BYTES));
+  const manifest = await trusted(bundle, files);
+  const wanted = manifest.files.filter(({ path }) => extent === 'all' || isLayersFile(path));
+  const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (total > MAX_BUNDLE_BYTES)
+    throw new UnsafeBundleError(bundle, 'the bundle', `declares ${total} bytes, no checkpoint has so many`);
+  const waiting = [...wanted];
+  const fetchNext = async (): Promise<void> => {
+    for (let next = waiting.shift(); next; next = waiting.shift())
+      files.set(next.path, await fetchFile(bundle, root, next.path, next.bytes));
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, fetchNext));
+  return files;
+}
+
+/** Believes a manifest only when SHA256SUMS has its digest. */
+async function trusted(bundle: string, files: ReadonlyMap<string, Bytes>): Promise<Manifest> {
+  const { problems } = await checkContents(bundle, files, () => false);
+  if (problems.length > 0) throw problems[0];
+  return parseManifest(bundle, files.get(MANIFEST_FILE)!);
+}
+
+/** @param limit bytes; a server that sends more is cut off */
+async function fetchFile(bundle: string, root: string, path: string, limit: number): Promise<Bytes> {
+  const response = await fetchResponse(bundle, new URL(path, root).href, path);
+  return bodyOf(bundle, response, path, limit);
+}
+
+/** @throws NotABundleError when nothing answers, or with an error */
+export async function fetchResponse(bundle: string, url: string, file: string): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url);
+  } catch (cause) {
+    throw new NotABundleError(bundle, file, `cannot be fetched from ${url}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  if (response.ok) return response;
+  await response.body?.cancel();
+  const problem = `is not at ${url}: the server answers ${response.status}`;
+  throw file === MANIFEST_FILE || file === SUMS_FILE
+    ? new NotABundleError(bundle, file, `${problem}; expected the URL of a checkpoint's folder or .tar.gz`)
+    : new CorruptBundleError(bundle, file, problem);
+}
+
+/** @throws UnsafeBundleError beyond the limit */
+export async function bodyOf(
+  bundle: string,
+  response: Response,
+  file: string,
+  limit: number,
+): Promise<Bytes> {
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  for (const reader = response.body!.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    total += value.byteLength;
+    if (total > limit) {
+      await reader.cancel();
+      throw new UnsafeBundleError(bundle, file, `has more than the ${limit} bytes that it may have`);
+    }
+    parts.push(value);
+  }
+  const bytes = new Uint8Array(total);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.byteLength;
+  }
+  return bytes;
+}

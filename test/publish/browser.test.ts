@@ -1,0 +1,154 @@
+/** A published network in headless Chromium: by stock TensorFlow.js alone, by its own page, and by padezoo's `load`. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import test from 'ava';
+import { build } from 'esbuild';
+import type { Browser } from 'playwright-core';
+import { browserTest, launch } from '../support/chromium.js';
+import { largest, within } from '../support/closeness.js';
+import '../support/engine.js';
+import { temporaryFolder } from './fixtures.js';
+import { imagesFor } from './networks.js';
+import { publishedLenet } from './published.js';
+import { serve } from './server.js';
+
+let browser: Browser | undefined;
+test.after.always(() => browser?.close());
+const page = async () => {
+  browser ??= await launch();
+  return browser.newPage({ viewport: { width: 1000, height: 900 } });
+};
+
+const folderOf = (name: string) => {
+  const main = dirname(createRequire(import.meta.url).resolve(`@tensorflow/${name}`));
+  return main.endsWith('dist') ? main : join(main, 'dist');
+};
+const STOCK = ['tfjs-core', 'tfjs-backend-cpu', 'tfjs-backend-webgl', 'tfjs-backend-wasm', 'tfjs-converter'];
+const stock = Object.fromEntries(STOCK.map(name => [name, folderOf(name)]));
+
+function asked(model: LayersModel) {
+  const images = imagesFor(model);
+  const expected = tf.tidy(() => (model.predict(images) as tf.Tensor).dataSync());
+  const question = { shape: images.shape, values: [...images.dataSync()] };
+  images.dispose();
+  return { expected, question };
+}
+
+for (const backend of ['wasm', 'webgl'] as const) {
+  browserTest(`a page with stock tfjs alone runs graph/ on ${backend}`, async t => {
+    const { model, directory } = await publishedLenet(await temporaryFolder(t), { archive: 'none' });
+    const { url } = await serve(t, {
+      ...stock,
+      wasm: stock['tfjs-backend-wasm']!,
+      bundle: directory,
+      '': directory,
+    });
+    const tab = await page();
+    await tab.goto(`${url}/blank`);
+    for (const name of STOCK)
+      await tab.addScriptTag({ url: `${url}/${name}/tf-${name.replace('tfjs-', '')}.min.js` });
+    const { expected, question } = asked(model);
+    const logits = await tab.evaluate(
+      async ({ backend, url, question }) => {
+        // biome-ignore lint/suspicious/noExplicitAny: the page's own global
+        const { tf } = globalThis as any;
+        if (tf.wasm) tf.wasm.setWasmPaths(`${url}/wasm/`);
+        if (!(await tf.setBackend(backend))) throw new Error(`no ${backend}`);
+        const network = await tf.loadGraphModel(`${url}/bundle/graph/model.json`);
+        return [...(await network.predict(tf.tensor(question.values, question.shape)).data())] as number[];
+      },
+      { backend, url, question },
+    );
+    within(t, backend, logits, expected, { tolerance: 1e-3, scale: largest(expected) });
+    await tab.close();
+    model.dispose();
+  });
+}
+
+browserTest('the page of a bundle classifies test images, drawings and pictures', async t => {
+  const { model, directory } = await publishedLenet(await temporaryFolder(t), { archive: 'none' });
+  model.dispose();
+  const { url, requests } = await serve(t, { '': directory });
+  const tab = await page();
+  const problems: string[] = [];
+  tab.on('pageerror', error => problems.push(error.message));
+  tab.on('console', message => message.type() === 'error' && problems.push(message.text()));
+  await tab.goto(`${url}/demo/index.html`);
+  await tab.waitForSelector('body[data-ready]');
+  t.is(await tab.getAttribute('body', 'data-ready'), 'webgl');
+  await tab.waitForSelector('#result .bar');
+  t.is(await tab.locator('#images img').count(), 12);
+  t.is(await tab.locator('#activations svg').count(), 4);
+  t.is(await tab.locator('#result .bar').count(), 4);
+  t.regex((await tab.textContent('#time')) ?? '', /^\d+\.\d ms per inference on webgl/);
+  const shown = () => tab.locator('#result').textContent();
+  const first = await shown();
+  await tab.mouse.move(0, 0);
+  const canvas = (await tab.locator('#draw').boundingBox())!;
+  await tab.mouse.move(canvas.x + 40, canvas.y + 40);
+  await tab.mouse.down();
+  await tab.mouse.move(canvas.x + 180, canvas.y + 190, { steps: 8 });
+  await tab.mouse.up();
+  await tab.waitForFunction(before => document.getElementById('result')!.textContent !== before, first);
+  const drawn = await shown();
+  const png = await readFile(join(directory, 'figures/act1.png'));
+  await tab.setInputFiles('#file', { name: 'a.png', mimeType: 'image/png', buffer: png });
+  await tab.waitForFunction(before => document.getElementById('result')!.textContent !== before, drawn);
+  t.deepEqual(problems, []);
+  t.deepEqual(
+    requests.filter(path => !path.startsWith('/graph/')),
+    ['/demo/index.html'],
+    'the page asks for nothing but the graph',
+  );
+  if (process.env.PADEZOO_SCREENSHOT)
+    await writeFile(process.env.PADEZOO_SCREENSHOT, await tab.screenshot({ fullPage: true }));
+  await tab.close();
+});
+
+/** esbuild fails when something that is bundled asks for a module of Node. */
+async function bundled(): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL('./browserPage.js', import.meta.url))],
+    bundle: true,
+    platform: 'browser',
+    format: 'iife',
+    write: false,
+    logLevel: 'silent',
+  });
+  return outputFiles[0]!.text;
+}
+
+browserTest('load works in a page, without a module of Node, and checks every digest', async t => {
+  const { model, directory } = await publishedLenet(await temporaryFolder(t), { archive: 'none' });
+  const { url, requests } = await serve(t, { wasm: stock['tfjs-backend-wasm']!, '': directory });
+  const tab = await page();
+  await tab.goto(`${url}/blank`);
+  await tab.addScriptTag({ content: await bundled() });
+  const { expected, question } = asked(model);
+  const ask = (address: string) =>
+    tab.evaluate(
+      ({ address, question }) =>
+        (globalThis as unknown as { logits(...given: unknown[]): Promise<number[]> }).logits(
+          address,
+          question.shape,
+          question.values,
+        ),
+      { address, question },
+    );
+  within(t, 'load', await ask('/'), expected, { tolerance: 1e-4, scale: largest(expected) });
+  t.false(
+    requests.some(path => path.startsWith('/graph/')),
+    'it fetches no format but its own',
+  );
+  const weights = await readFile(join(directory, 'layers/weights.bin'));
+  weights[1000]! ^= 1;
+  await writeFile(join(directory, 'layers/weights.bin'), weights);
+  const error = await t.throwsAsync(ask('/'));
+  t.regex(error!.message, /layers\/weights\.bin has sha256/);
+  await tab.close();
+  model.dispose();
+});

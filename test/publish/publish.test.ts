@@ -1,0 +1,434 @@
+/** Publishing: what is written, that it is proven, that a difference stops it and is named, and that others can load it. */
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import test from 'ava';
+import {
+  BundleError,
+  compare,
+  load,
+  ParityError,
+  publish,
+  UnpublishableLayerError,
+  verify,
+  zoo,
+} from '../../src/index.js';
+import { graphOf } from '../../src/publish/graph/fromLayers.js';
+import { graphModelFiles } from '../../src/publish/graphModel/write.js';
+import { ladderOf } from '../../src/publish/ladder.js';
+import { layersFiles } from '../../src/publish/layersModel.js';
+import { FORMATS } from '../../src/publish/manifest.js';
+import { readFiles } from '../../src/publish/nodeFiles.js';
+import { onnxFile } from '../../src/publish/onnx/write.js';
+import { parityInputs } from '../../src/publish/parity/inputs.js';
+import { prove } from '../../src/publish/parity/prove.js';
+import { torchFiles } from '../../src/publish/torchGraph.js';
+import '../support/engine.js';
+import { smallNetwork, temporaryFolder, textOf } from './fixtures.js';
+import { knowingLenet, publishedLenet } from './published.js';
+import { serve } from './server.js';
+
+const run = promisify(execFile);
+const root = resolve(fileURLToPath(import.meta.url), '../../../..');
+
+test.serial('every format is proven, and the card says so', async t => {
+  const folder = await temporaryFolder(t);
+  const before = tf.memory().numTensors;
+  const { model, directory, manifest } = await publishedLenet(folder, {
+    storage: ['float16', 'uint8', 'bfloat16'],
+    licence: 'mit',
+  });
+  t.is(tf.memory().numTensors, before + model.weights.length);
+  const { parity, variants, ranges } = manifest;
+  t.deepEqual(
+    parity?.formats.map(({ format }) => format),
+    [...FORMATS],
+  );
+  t.true(parity!.formats.every(record => record.maxRelativeError <= 1e-5 && record.topOneAgreement === 1));
+  t.true(parity!.inputs.real >= 256 && parity!.inputs.hard >= 10);
+  t.deepEqual(
+    variants?.map(({ folder: name }) => name),
+    ['graph-float16', 'graph-uint8', 'safetensors-bfloat16'],
+  );
+  t.true(variants!.every(variant => variant.testAccuracy !== undefined && variant.bytes < 200_000));
+  t.deepEqual(
+    ranges?.map(({ layer }) => layer),
+    ['act1', 'act2', 'act3', 'act4'],
+  );
+  const card = await readFile(join(directory, 'README.md'), 'utf8');
+  for (const said of [
+    'license: "mit"',
+    'model-index:',
+    'value: 0.5',
+    '| onnx |',
+    'graph-uint8',
+    'act4',
+    'seed 3',
+  ])
+    t.true(card.includes(said), said);
+  t.is(JSON.parse(await readFile(join(directory, 'config.json'), 'utf8')).num_labels, 4);
+  const verified = await verify(directory);
+  t.deepEqual(verified.problems, []);
+  t.is(verified.parity?.formats.length, 4);
+  t.is(tf.memory().numTensors, before + model.weights.length);
+  model.dispose();
+});
+
+test.serial('folding batch normalisation is as good, and its error is written down', async t => {
+  const model = zoo.resnet18({ width: 0.1, activation: 'pau' });
+  const { manifest, directory } = await publish(model, {
+    to: join(await temporaryFolder(t), 'a'),
+    batchNorm: 'fold',
+    onnx: 'functions',
+    archive: 'none',
+  });
+  t.is(manifest.folding?.layers, 20);
+  t.true(manifest.folding!.maxRelativeError < 1e-4);
+  t.false((await readFile(join(directory, 'graph/model.json'), 'utf8')).includes('FusedBatchNorm'));
+  t.true((await readFile(join(directory, 'onnx/model.onnx'))).includes('Pade_5_4_absolute_sum'));
+  t.deepEqual((await verify(directory)).problems, []);
+  model.dispose();
+});
+
+for (const format of ['graph', 'onnx', 'safetensors'] as const) {
+  test.serial(`${format} made of another weight is not published, and the layer is named`, async t => {
+    const model = knowingLenet();
+    const other = knowingLenet();
+    const kernel = other.getLayer('conv2').getWeights()[0]!;
+    other.getLayer('conv2').setWeights([tf.mul(kernel, 1.01), other.getLayer('conv2').getWeights()[1]!]);
+    const graph = graphOf(other);
+    const files = await layersFiles(model);
+    for (const [path, bytes] of graphModelFiles(graph, { version: '0' })) files.set(`graph/${path}`, bytes);
+    files.set('onnx/model.onnx', onnxFile(graph, { version: '0' }));
+    for (const [path, bytes] of torchFiles(graph)) files.set(path, bytes);
+    const inputs = await parityInputs([32, 32, 1], {});
+    const error = await t.throwsAsync(
+      prove(model, 'x', files, ['layers', format], inputs, { nodeOf: graph.layers }),
+      {
+        instanceOf: ParityError,
+      },
+    );
+    t.is(error!.layer, 'conv2');
+    t.is(error!.format, format);
+    t.true(error!.agreement.maxRelativeError > 1e-4);
+    tf.dispose([...inputs.batches]);
+    model.dispose();
+    other.dispose();
+  });
+}
+
+test.serial(
+  'verify names the format and the layer of a bundle whose digests are right but whose weights are not',
+  async t => {
+    const { model, directory } = await publishedLenet(await temporaryFolder(t), { archive: 'none' });
+    const other = knowingLenet();
+    other.getLayer('logits').setWeights([tf.zeros([84, 4]), tf.zeros([4])]);
+    const { bundleFiles } = await import('../../src/publish/writeBundle.js');
+    const { describe } = await import('../../src/publish/describe.js');
+    const files = await readFiles(directory);
+    files.set('onnx/model.onnx', onnxFile(graphOf(other), { version: '0' }));
+    for (const path of ['padezoo.json', 'SHA256SUMS', 'README.md', 'config.json']) files.delete(path);
+    for (const [path, bytes] of await bundleFiles(files, describe(model), 'x', '0'))
+      await writeFile(join(directory, path), bytes);
+    const { ok, problems } = await verify(directory);
+    t.false(ok);
+    t.deepEqual(
+      problems.map(({ file }) => file),
+      ['onnx/model.onnx'],
+    );
+    t.regex(problems[0]!.problem, /is not what layers\/ calculates.*'logits'/);
+    model.dispose();
+    other.dispose();
+  },
+);
+
+test.serial('one flipped byte in any file is found and named', async t => {
+  const { model, directory, manifest } = await publishedLenet(await temporaryFolder(t), { archive: 'none' });
+  model.dispose();
+  for (const { path } of manifest.files) {
+    const file = join(directory, path);
+    const bytes = await readFile(file);
+    const at = bytes.length >> 1;
+    bytes[at]! ^= 4;
+    await writeFile(file, bytes);
+    const { ok, problems } = await verify(directory);
+    t.false(ok);
+    t.deepEqual(
+      problems.map(problem => problem.file),
+      [path],
+    );
+    bytes[at]! ^= 4;
+    await writeFile(file, bytes);
+  }
+  t.true((await verify(directory)).ok);
+});
+
+test.serial('a layer that other runtimes have no operators for is an error that says what to do', async t => {
+  const folder = await temporaryFolder(t);
+  const model = smallNetwork();
+  const written = await publish(model, { to: join(folder, 'a'), archive: 'none' });
+  t.is(written.manifest.parity?.inputs.source, 'noise, as there is no data set');
+  const { layers } = await import('@tensorflow/tfjs-layers');
+  const { sequential } = await import('@tensorflow/tfjs-layers');
+  const odd = sequential({
+    layers: [
+      layers.upSampling2d({ inputShape: [4, 4, 1], name: 'odd' }),
+      layers.flatten(),
+      layers.dense({ units: 2 }),
+    ],
+  });
+  const error = await t.throwsAsync(publish(odd, { to: join(folder, 'b') }), {
+    instanceOf: UnpublishableLayerError,
+  });
+  t.regex(error!.message, /'odd' \(UpSampling2D\).*formats: \['layers'\]/);
+  t.deepEqual(await readdir(folder), ['a']);
+  const alone = await publish(odd, { to: join(folder, 'b'), formats: ['layers'], archive: 'none' });
+  t.deepEqual(
+    alone.manifest.parity?.formats.map(({ format }) => format),
+    ['layers'],
+  );
+  model.dispose();
+  odd.dispose();
+});
+
+test('of a pruning the smallest step within the tolerance is published', t => {
+  const step = (percent: number, parameters: number, testAccuracy: number) => ({
+    percent,
+    model: {} as never,
+    parameters,
+    macs: parameters,
+    metrics: { testAccuracy, testLoss: 1 },
+  });
+  const steps = [step(10, 900, 0.9), step(20, 800, 0.91), step(30, 700, 0.906), step(40, 600, 0.904)];
+  t.is(ladderOf(steps, 0.005).best.percent, 30);
+  t.is(ladderOf(steps, 0).best.percent, 20);
+  t.is(ladderOf(steps, 0.1).best.percent, 40);
+  t.deepEqual(
+    ladderOf(steps, 0.005).steps.map(({ published }) => published),
+    [false, false, true, false],
+  );
+});
+
+test.serial('a whole pruning makes one card with all its steps', async t => {
+  const folder = await temporaryFolder(t);
+  const steps = [10, 50].map(percent => {
+    const model = knowingLenet();
+    return {
+      percent,
+      model,
+      parameters: 1000 - percent,
+      macs: 10,
+      metrics: { testAccuracy: 0.5, testLoss: 1 },
+    };
+  });
+  const { manifest, directory } = await publish({ steps }, { to: join(folder, 'a'), archive: 'none' });
+  t.deepEqual(
+    manifest.ladder?.steps.map(({ percent, published }) => [percent, published]),
+    [
+      [10, false],
+      [50, true],
+    ],
+  );
+  t.regex(await readFile(join(directory, 'README.md'), 'utf8'), /\| 50 % \(this one\) \| 950 \|/);
+  t.true((await readdir(join(directory, 'figures'))).includes('accuracy.svg'));
+  for (const { model } of steps) model.dispose();
+});
+
+test.serial("the card's programs run as they stand", async t => {
+  const folder = await temporaryFolder(t);
+  const { model, directory } = await publishedLenet(folder, { archive: 'none' });
+  model.dispose();
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const { url } = await serve(t, { '': directory });
+  const card = await readFile(join(directory, 'README.md'), 'utf8');
+  const programs = [...card.matchAll(/```js\n([\s\S]*?)```/g)].map(([, text]) =>
+    text!.replaceAll('http://localhost:8000', url),
+  );
+  t.is(programs.length, 3);
+  for (const [i, text] of programs.entries()) {
+    // The package by its own name is only known inside the checkout.
+    const program = text.replace(
+      "from 'padezoo'",
+      `from '${new URL('../../src/index.js', import.meta.url).href}'`,
+    );
+    await writeFile(join(directory, `program${i}.mjs`), program.replace("load('.')", `load('${directory}')`));
+  }
+  for (const i of [1, 2])
+    t.regex((await run(process.execPath, [`program${i}.mjs`], { cwd: directory })).stdout, /\d\.\d/);
+  await run('rm', ['program1.mjs', 'program2.mjs'], { cwd: directory });
+  const own = join(folder, 'own.mjs');
+  await run('mv', ['program0.mjs', own], { cwd: directory });
+  t.regex((await run(process.execPath, [own], { cwd: folder })).stdout, /Tensor/);
+  const python = process.env.PADEZOO_PYTHON ?? 'python3';
+  const hasTorch = await run(python, ['-c', 'import torch, safetensors']).then(
+    () => true,
+    () => false,
+  );
+  if (!hasTorch) return t.log('no torch and safetensors for Python: its program was not run');
+  const [, program] = /```python\n([\s\S]*?)```/.exec(card)!;
+  t.regex((await run(python, ['-c', program!], { cwd: directory })).stdout, /tensor\(\[\[/);
+});
+
+test.serial('a package holds the network: import model from its name', async t => {
+  const folder = await temporaryFolder(t);
+  const { model, npmPackage } = await publishedLenet(folder, { archive: 'none', npm: '@me/lenet' });
+  model.dispose();
+  const modules = join(folder, 'user/node_modules');
+  await mkdir(join(modules, '@me'), { recursive: true });
+  await symlink(npmPackage!, join(modules, '@me/lenet'));
+  await symlink(root, join(modules, 'padezoo'));
+  await mkdir(join(folder, 'node_modules'));
+  await symlink(root, join(folder, 'node_modules/padezoo'));
+  await writeFile(
+    join(folder, 'user/program.mjs'),
+    "import model from '@me/lenet'; console.log(model.name, model.outputs[0].shape.join());",
+  );
+  t.is((await run(process.execPath, ['program.mjs'], { cwd: join(folder, 'user') })).stdout, 'lenet ,4\n');
+  const description = JSON.parse(await readFile(join(npmPackage!, 'package.json'), 'utf8'));
+  t.regex(description.padezoo.files['model/layers/weights.bin'], /^sha256-[\w+/]{43}=$/);
+  const { stdout } = await run('npm', ['pack', '--json', '--dry-run'], { cwd: npmPackage! });
+  const packed = Object.values(JSON.parse(stdout) as object)[0] as { files: { path: string }[] };
+  const paths = packed.files.map(({ path }) => path);
+  for (const path of ['index.js', 'index.d.ts', 'model/padezoo.json', 'model/onnx/model.onnx'])
+    t.true(paths.includes(path), path);
+  const verified = await run(
+    process.execPath,
+    [join(root, 'dist/src/cli/main.js'), 'verify', 'npm:@me/lenet', '--json'],
+    { cwd: join(folder, 'user') },
+  );
+  t.true(JSON.parse(verified.stdout).ok);
+  await t.throwsAsync(publish(knowingLenet(), { to: join(folder, 'b'), npm: 'Not A Name' }), {
+    message: /npm takes no package/,
+  });
+});
+
+test.serial('a bundle comes back from a URL, as a folder and as an archive', async t => {
+  const folder = await temporaryFolder(t);
+  const { model, directory } = await publishedLenet(folder);
+  model.dispose();
+  const { url, requests } = await serve(t, { '': folder });
+  for (const address of [`${url}/lenet`, `${url}/lenet/`, `${url}/lenet.tar.gz`]) {
+    const loaded = await load(address);
+    t.is(loaded.outputs[0]!.shape[1], 4);
+    loaded.dispose();
+  }
+  t.false(
+    requests.some(path => path.includes('/onnx/')),
+    'loading fetches no other format',
+  );
+  t.true((await verify(`${url}/lenet`)).ok);
+  await t.throwsAsync(load(`${url}/absent`), { instanceOf: BundleError, message: /answers 404/ });
+  const weights = await readFile(join(directory, 'layers/weights.bin'));
+  await writeFile(join(directory, 'layers/weights.bin'), Buffer.concat([weights, weights]));
+  await t.throwsAsync(load(`${url}/lenet`), { instanceOf: BundleError, message: /more than the \d+ bytes/ });
+});
+
+/** As much of the hub's API as pushing and loading take. */
+async function fakeHub(t: Parameters<typeof temporaryFolder>[0]) {
+  const files = new Map<string, Buffer>();
+  const objects = new Map<string, Buffer>();
+  const tokens = new Set<string | undefined>();
+  let exists = false;
+  const server = createServer(async (request, response) => {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    const body = Buffer.concat(parts);
+    const { pathname } = new URL(request.url!, 'http://localhost');
+    const answer = (value: unknown, status = 200) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    tokens.add(request.headers.authorization);
+    const { url } = server as unknown as { url: string };
+    if (pathname === '/api/repos/create') {
+      exists = true;
+      return answer({ url: `${url}/me/lenet` });
+    }
+    if (pathname.startsWith('/api/models/me/lenet/preupload')) {
+      const { files: asked } = JSON.parse(body.toString()) as { files: { path: string }[] };
+      return answer({
+        files: asked.map(({ path }) => ({
+          path,
+          uploadMode: /\.(bin|onnx|safetensors|png)$/.test(path) ? 'lfs' : 'regular',
+        })),
+      });
+    }
+    if (pathname === '/me/lenet.git/info/lfs/objects/batch') {
+      const { objects: asked } = JSON.parse(body.toString()) as { objects: { oid: string; size: number }[] };
+      return answer({
+        transfer: 'basic',
+        objects: asked.map(object => ({
+          ...object,
+          actions: { upload: { href: `${url}/lfs/${object.oid}` } },
+        })),
+      });
+    }
+    if (pathname.startsWith('/lfs/')) {
+      objects.set(pathname.slice('/lfs/'.length), body);
+      return answer({});
+    }
+    if (pathname.startsWith('/api/models/me/lenet/commit/')) {
+      for (const line of body.toString().trim().split('\n')) {
+        const { key, value } = JSON.parse(line);
+        if (key === 'file') files.set(value.path, Buffer.from(value.content, value.encoding));
+        if (key === 'lfsFile') files.set(value.path, objects.get(value.oid)!);
+      }
+      return answer({ commitOid: 'a'.repeat(40), commitUrl: `${url}/me/lenet/commit/a` });
+    }
+    if (pathname === '/api/models/me/lenet') return exists ? answer({ id: 'me/lenet' }) : answer({}, 404);
+    const file = files.get(pathname.replace('/me/lenet/resolve/main/', ''));
+    return file ? response.writeHead(200).end(file) : answer({}, 404);
+  });
+  await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  Object.assign(server, { url });
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url, files, tokens };
+}
+
+test.serial('a bundle is pushed to the hub, if there is a token, and loaded from it', async t => {
+  const { url, files, tokens } = await fakeHub(t);
+  const { HF_ENDPOINT, HF_TOKEN } = process.env;
+  t.teardown(() => {
+    for (const [name, value] of Object.entries({ HF_ENDPOINT, HF_TOKEN }))
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+  });
+  process.env.HF_ENDPOINT = url;
+  delete process.env.HF_TOKEN;
+  const folder = await temporaryFolder(t);
+  const without = await publishedLenet(folder, { archive: 'none', hub: 'me/lenet' });
+  without.model.dispose();
+  t.is(without.commit, undefined);
+  t.is(files.size, 0);
+  process.env.HF_TOKEN = 'hf_of_a_test';
+  const { model, commit, directory } = await publishedLenet(folder, { archive: 'none', hub: 'me/lenet' });
+  model.dispose();
+  t.is(commit, `${url}/me/lenet/commit/a`);
+  t.true(tokens.has('Bearer hf_of_a_test'));
+  const here = await readFiles(directory);
+  t.deepEqual([...files.keys()].sort(), [...here.keys()].sort());
+  t.is(textOf(files.get('padezoo.json')), textOf(here.get('padezoo.json')));
+  const loaded = await load('hub:me/lenet');
+  t.is(loaded.outputs[0]!.shape[1], 4);
+  loaded.dispose();
+});
+
+test.serial('compare tells sizes, accuracy, measured latency and the alignment of widths', async t => {
+  const wide = knowingLenet();
+  const narrow = zoo.lenet({ width: 0.5, activation: 'relu' });
+  const [a, b] = await compare({ wide, narrow });
+  t.is(a!.parameters, 61_236);
+  t.is(a!.testAccuracy, 0.5);
+  t.is(b!.testAccuracy, undefined);
+  t.true(a!.latencyMs[1] > 0 && a!.latencyMs[64] > 0);
+  t.deepEqual(a!.alignedWidths, { aligned: 2, of: 4 }); // 6, 16, 120 and 84
+  wide.dispose();
+  narrow.dispose();
+});
