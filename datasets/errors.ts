@@ -29,6 +29,17 @@ export class DatasetNotFoundError extends PadezooError {
   }
 }
 
+/** A file is sound, but of a kind that is not read here. */
+export class WrongFormatError extends PadezooError {
+  override readonly name = 'WrongFormatError';
+  constructor(
+    readonly path: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
 /** None of the sources of a download gave the right bytes. */
 export class DownloadError extends PadezooError {
   override readonly name = 'DownloadError';

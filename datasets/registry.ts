@@ -4,9 +4,11 @@ import { OptionsError } from '../src/errors.js';
 import { checkOptions } from '../src/options.js';
 import type { Task } from '../src/task.js';
 import { fromArrays } from './arrays.js';
+import { type CifarOptions, cifar10, cifar100, downloadCifar10, downloadCifar100 } from './cifar.js';
 import type { Dataset } from './dataset.js';
 import type { DownloadEvent } from './download.js';
 import { downloadFashionMnist, type FashionMnistOptions, fashionMnist } from './fashionMnist.js';
+import { downloadMnist, type MnistOptions, mnist } from './mnist.js';
 
 interface Member {
   /** Checks its options itself. */
@@ -15,10 +17,13 @@ interface Member {
 }
 
 const members: Readonly<Record<string, Member>> = {
+  mnist: { create: options => mnist(options as MnistOptions), download: downloadMnist },
   'fashion-mnist': {
     create: options => fashionMnist(options as FashionMnistOptions),
     download: downloadFashionMnist,
   },
+  cifar10: { create: options => cifar10(options as CifarOptions), download: downloadCifar10 },
+  cifar100: { create: options => cifar100(options as CifarOptions), download: downloadCifar100 },
 };
 
 const DownloadTarget = z.strictObject({
@@ -60,4 +65,13 @@ function memberOf(name: string, where: string): Member {
 }
 
 /** `import { datasets } from 'padezoo'` */
-export const datasets = { fashionMnist, fromArrays, create, list, download } as const;
+export const datasets = {
+  mnist,
+  fashionMnist,
+  cifar10,
+  cifar100,
+  fromArrays,
+  create,
+  list,
+  download,
+} as const;
