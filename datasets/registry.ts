@@ -8,7 +8,10 @@ import { type CifarOptions, cifar10, cifar100, downloadCifar10, downloadCifar100
 import type { Dataset } from './dataset.js';
 import type { DownloadEvent } from './download.js';
 import { downloadFashionMnist, type FashionMnistOptions, fashionMnist } from './fashionMnist.js';
+import { imageFolder } from './imageFolder.js';
+import { imagenet } from './imagenet/index.js';
 import { downloadMnist, type MnistOptions, mnist } from './mnist.js';
+import { webDataset } from './webDataset.js';
 
 interface Member {
   /** Checks its options itself. */
@@ -70,6 +73,9 @@ export const datasets = {
   fashionMnist,
   cifar10,
   cifar100,
+  imagenet,
+  imageFolder,
+  webDataset,
   fromArrays,
   create,
   list,

@@ -115,15 +115,16 @@ export function resample(
   const start = crop.y * rowBytes + crop.x * channels;
 
   const vertical = weightsOf(crop.height, size.height, window.y, window.height, filter);
-  const top = vertical.first[0]!;
   const last = window.height - 1;
-  const bottom = vertical.first[last]! + vertical.count[last]!;
+  const resizesDown = size.height !== crop.height; // Pillow leaves a pass out that would change nothing
+  const top = resizesDown ? vertical.first[0]! : window.y;
+  const bottom = resizesDown ? vertical.first[last]! + vertical.count[last]! : window.y + window.height;
 
   let source = pixels;
   let sourceRow = rowBytes;
   let sourceStart = start + top * rowBytes;
   if (size.width === crop.width) {
-    sourceStart += window.x * channels; // Pillow leaves a pass out that would change nothing
+    sourceStart += window.x * channels;
   } else {
     const horizontal = weightsOf(crop.width, size.width, window.x, window.width, filter);
     source = new Uint8Array((bottom - top) * window.width * channels);
@@ -133,7 +134,7 @@ export function resample(
     sourceStart = 0;
   }
   const outRow = window.width * channels;
-  if (size.height === crop.height) {
+  if (!resizesDown) {
     for (let y = 0; y < window.height; y++) {
       const from = sourceStart + y * sourceRow; // `top` is the window's first row
       out.set(source.subarray(from, from + outRow), y * outRow);

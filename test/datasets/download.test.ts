@@ -71,10 +71,7 @@ test('awaited, it gives the directory; a sound file is kept and a damaged one re
 
 const wrong: Record<string, [RequestListener, RegExp]> = {
   'another file': [(_, response) => response.end(gzipSync('hello')), /a\.gz: contents have sha256 2cf24dba/],
-  'a web page': [
-    (_, response) => response.end('<!DOCTYPE html>'),
-    /a\.gz: contents have sha256 /,
-  ],
+  'a web page': [(_, response) => response.end('<!DOCTYPE html>'), /a\.gz: contents have sha256 /],
   'half a file': [
     (_, response) => response.end(gzipSync(CONTENTS['a.gz'], { level: 0 }).subarray(0, 9000)),
     /unexpected end of file/,
