@@ -50,7 +50,7 @@ export function* walkTar(
     if (entries > MAX_ENTRIES)
       throw new CorruptArchiveError(path, offset, `has more than ${MAX_ENTRIES} entries`);
     const block = Buffer.from(yield { offset, bytes: BLOCK });
-    const header = new Header(block);
+    const header = headerOf(block, path, offset);
     if (header.nullBlock) return;
     if (!header.cksumValid)
       throw new CorruptArchiveError(path, offset, 'has no tar header with a right checksum');
@@ -94,6 +94,19 @@ export function* walkTar(
     longPath = undefined;
     longBytes = undefined;
     offset = next;
+  }
+}
+
+/** tar throws bare errors for numbers that it cannot read. */
+function headerOf(block: Buffer, path: string, offset: number): Header {
+  try {
+    return new Header(block);
+  } catch (error) {
+    throw new CorruptArchiveError(
+      path,
+      offset,
+      `has a header that cannot be read (${(error as Error).message})`,
+    );
   }
 }
 

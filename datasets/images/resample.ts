@@ -221,9 +221,7 @@ function down(
 }
 
 function clip(sum: number): number {
-  const value = sum >> PRECISION_BITS;
-  if (value < 0) return 0;
-  return value > 255 ? 255 : value;
+  return Math.max(0, Math.min(255, sum >> PRECISION_BITS));
 }
 
 /** In place. */
