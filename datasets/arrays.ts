@@ -4,6 +4,7 @@ import { OptionsError } from '../src/errors.js';
 import { checkOptions } from '../src/options.js';
 import type { Dataset } from './dataset.js';
 import { inMemoryDataset, type Split } from './inMemory.js';
+import { TransformsSchema } from './transforms.js';
 
 const SplitSchema = z.strictObject({
   /** `[n, height, width, channels]`: bytes, or floats that are scaled to [0, 1] already */
@@ -24,6 +25,8 @@ const ArraysOptions = z.strictObject({
   mean: z.array(z.number()).optional(),
   /** Per channel, divides afterwards; ones by default. */
   std: z.array(z.number().gt(0)).optional(),
+  /** Of images that are bytes, before the normalisation; none by default. */
+  transforms: TransformsSchema.default({ train: [], test: [] }),
   licence: z.string().default('unknown'),
 });
 export type ArraysOptions = z.input<typeof ArraysOptions>;
@@ -35,7 +38,7 @@ export type ArraysOptions = z.input<typeof ArraysOptions>;
  */
 export function fromArrays(options: ArraysOptions): Dataset {
   const where = 'datasets.fromArrays';
-  const { name, inputShape, classes, licence, train, test, ...statistics } = checkOptions(
+  const { name, inputShape, classes, licence, train, test, transforms, ...statistics } = checkOptions(
     ArraysOptions,
     options,
     where,
@@ -71,7 +74,8 @@ export function fromArrays(options: ArraysOptions): Dataset {
     licence,
     classes,
     length: { train: splits.train.labels.length, test: splits.test.labels.length },
-    pixels: { stored: inputShape, border: 0, mean, std },
+    pixels: { stored: inputShape, mean, std },
+    transforms,
     load: async split => splits[split],
   });
 }

@@ -1,40 +1,20 @@
 /** Fetches the files of a data set from several sources in turn, and keeps only bytes with the right checksum. */
-import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { Task } from '../src/task.js';
 import { DownloadError } from './errors.js';
-
-/** One gzip file; two sources may compress it differently, so its contents are what is checked. */
-export interface GzipFile {
-  readonly name: string;
-  /** Of the uncompressed contents, in hexadecimal. */
-  readonly sha256: string;
-  /** Of the uncompressed contents. */
-  readonly bytes: number;
-}
-
-export type Source =
-  /** Files at `url` + name. */
-  | { readonly kind: 'http'; readonly url: string }
-  /** Files in `directory` of a Debian package, fetched with apt-get and unpacked without root. */
-  | { readonly kind: 'debian'; readonly package: string; readonly directory: string };
+import { sha256Of } from './sha256.js';
+import { type Arrival, deliver, describeSource, type ExpectedFile, type Source } from './sources.js';
+import type { Progress } from './transfer.js';
 
 export type DownloadEvent =
   /** The file lies there already, with the right contents. */
   | { readonly type: 'kept'; readonly file: string }
   | { readonly type: 'source'; readonly source: string }
-  /** Compressed bytes; `total` is null where the source does not say. */
-  | {
-      readonly type: 'progress';
-      readonly file: string;
-      readonly received: number;
-      readonly total: number | null;
-    }
+  /** Bytes of the file, or of the archive that holds the files. */
+  | Progress
   /** Its contents have the right checksum and it was written. */
   | { readonly type: 'verified'; readonly file: string }
   /** The next source is tried. */
@@ -42,7 +22,7 @@ export type DownloadEvent =
 
 export interface DownloadOptions {
   readonly dataset: string;
-  readonly files: readonly GzipFile[];
+  readonly files: readonly ExpectedFile[];
   /** Tried in this order until every file is there. */
   readonly sources: readonly Source[];
   /** The directory to write to; made if it is missing. */
@@ -50,14 +30,12 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const STALL_MS = 20_000; // no byte for this long: the next source may be alive
-const GZIP_OVERHEAD_BYTES = 2 ** 16; // gzip grows incompressible data by less than 0.1 %; far above that is not the file
-
 const gunzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip);
-const run = promisify(execFile);
+const gzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gzip);
 
 /**
- * The task's result is the directory. Leaving its loop stops the transfer; files that were verified stay.
+ * The task's result is the directory. Leaving its loop stops the transfer. Files that were verified stay, and a
+ * transfer that was broken off goes on where it was when the same source is asked again.
  * @throws DownloadError when no source gave the right bytes; the signal's reason when aborted
  */
 export function download(options: DownloadOptions): Task<DownloadEvent, string> {
@@ -69,7 +47,7 @@ async function* fetchAll(options: DownloadOptions): AsyncGenerator<DownloadEvent
   signal?.throwIfAborted();
   await mkdir(to, { recursive: true });
 
-  const missing = new Set<GzipFile>();
+  const missing = new Set<ExpectedFile>();
   for (const file of files) {
     if (await liesIn(to, file)) yield { type: 'kept', file: file.name };
     else missing.add(file);
@@ -79,18 +57,16 @@ async function* fetchAll(options: DownloadOptions): AsyncGenerator<DownloadEvent
   let lastError: unknown;
   for (const source of sources) {
     if (missing.size === 0) break;
-    const label = source.kind === 'http' ? source.url : `Debian package ${source.package}`;
+    const label = describeSource(source);
     yield { type: 'source', source: label };
     try {
-      const transfer =
-        source.kind === 'http' ? fromHttp(source, missing, signal) : fromDebian(source, missing, signal);
-      for await (const event of transfer) {
+      for await (const event of deliver(source, { files: [...missing], to, signal })) {
         if (event.type === 'progress') {
           yield event;
           continue;
         }
         await verify(event.file, event.contents);
-        await writeWhole(join(to, event.file.name), event.contents);
+        await writeWhole(join(to, event.file.name), await asNamed(event));
         missing.delete(event.file);
         yield { type: 'verified', file: event.file.name };
       }
@@ -106,70 +82,7 @@ async function* fetchAll(options: DownloadOptions): AsyncGenerator<DownloadEvent
   return to;
 }
 
-type Transfer = AsyncGenerator<
-  | Extract<DownloadEvent, { type: 'progress' }>
-  | { readonly type: 'arrived'; readonly file: GzipFile; readonly contents: Uint8Array },
-  void
->;
-
-async function* fromHttp(
-  source: Extract<Source, { kind: 'http' }>,
-  files: ReadonlySet<GzipFile>,
-  signal: AbortSignal | undefined,
-): Transfer {
-  for (const file of [...files]) {
-    signal?.throwIfAborted();
-    const transfer = new AbortController();
-    const stop = () => transfer.abort(signal?.reason);
-    signal?.addEventListener('abort', stop);
-    const stalled = () => transfer.abort(new Error(`no byte for ${STALL_MS / 1000} s`));
-    let timer = setTimeout(stalled, STALL_MS);
-    try {
-      const response = await fetch(new URL(file.name, source.url), { signal: transfer.signal });
-      if (!response.ok || !response.body) throw new Error(`${file.name}: HTTP ${response.status}`);
-      const total = Number(response.headers.get('content-length')) || null;
-      const limit = file.bytes + GZIP_OVERHEAD_BYTES;
-      const chunks: Uint8Array[] = [];
-      let received = 0;
-      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-        clearTimeout(timer);
-        chunks.push(chunk);
-        received += chunk.length;
-        if (received > limit) throw new Error(`${file.name} is longer than ${limit} bytes`);
-        yield { type: 'progress', file: file.name, received, total };
-        timer = setTimeout(stalled, STALL_MS);
-      }
-      yield { type: 'arrived', file, contents: Buffer.concat(chunks) };
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', stop);
-      transfer.abort(); // the loop may have been left in the middle of the body
-    }
-  }
-}
-
-async function* fromDebian(
-  source: Extract<Source, { kind: 'debian' }>,
-  files: ReadonlySet<GzipFile>,
-  signal: AbortSignal | undefined,
-): Transfer {
-  const workshop = await mkdtemp(join(tmpdir(), 'padezoo-'));
-  try {
-    await run('apt-get', ['download', source.package], { cwd: workshop, signal });
-    const archive = (await readdir(workshop)).find(name => name.endsWith('.deb'));
-    if (!archive) throw new Error(`apt-get downloaded no ${source.package}`);
-    await run('dpkg', ['-x', archive, 'unpacked'], { cwd: workshop, signal });
-    for (const file of [...files]) {
-      const contents = await readFile(join(workshop, 'unpacked', source.directory, file.name));
-      yield { type: 'progress', file: file.name, received: contents.length, total: contents.length };
-      yield { type: 'arrived', file, contents };
-    }
-  } finally {
-    await rm(workshop, { recursive: true, force: true });
-  }
-}
-
-async function liesIn(directory: string, file: GzipFile): Promise<boolean> {
+async function liesIn(directory: string, file: ExpectedFile): Promise<boolean> {
   try {
     await verify(file, await readFile(join(directory, file.name)));
     return true;
@@ -178,13 +91,29 @@ async function liesIn(directory: string, file: GzipFile): Promise<boolean> {
   }
 }
 
-async function verify(file: GzipFile, contents: Uint8Array): Promise<void> {
-  const plain = await gunzip(contents, { maxOutputLength: file.bytes + 1 }).catch((cause: Error) => {
-    throw new Error(`${file.name} is not the gzip file that was expected: ${cause.message}`, { cause });
-  });
-  const sha256 = createHash('sha256').update(plain).digest('hex');
+async function verify(file: ExpectedFile, contents: Uint8Array): Promise<void> {
+  const plain = isGzip(contents)
+    ? await gunzip(contents, { maxOutputLength: file.bytes + 1 }).catch((cause: Error) => {
+        throw new Error(`${file.name} is not the gzip file that was expected: ${cause.message}`, { cause });
+      })
+    : contents;
+  if (file.sha256 === undefined) {
+    if (plain.length !== file.bytes)
+      throw new Error(`${file.name}: contents have ${plain.length} bytes, not ${file.bytes}`);
+    return;
+  }
+  const sha256 = sha256Of(plain);
   if (sha256 !== file.sha256)
     throw new Error(`${file.name}: contents have sha256 ${sha256}, not ${file.sha256}`);
+}
+
+/** A source may give plain what is kept as `.gz`. */
+async function asNamed({ file, contents }: Arrival): Promise<Uint8Array> {
+  return file.name.endsWith('.gz') && !isGzip(contents) ? gzip(contents, {}) : contents;
+}
+
+function isGzip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
 /** Beside, synced, renamed: under its own name the file is whole or absent. */

@@ -29,6 +29,35 @@ export class DatasetNotFoundError extends PadezooError {
   }
 }
 
+/** A file is sound, but of a kind that is not read here. */
+export class WrongFormatError extends PadezooError {
+  override readonly name = 'WrongFormatError';
+  constructor(
+    readonly path: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Images could not be read or decoded, and the options do not bear so many. */
+export class BadImageError extends PadezooError {
+  override readonly name = 'BadImageError';
+  constructor(
+    where: string,
+    /** All bad images of the epoch so far. */
+    readonly bad: readonly { readonly row: number; readonly image: string; readonly reason: string }[],
+    /** How many were allowed. */
+    readonly allowed: number,
+  ) {
+    const { image, reason } = bad.at(-1)!;
+    super(
+      `${where}: ${bad.length} bad image${bad.length === 1 ? '' : 's'}, allowed are ${allowed}; the last is ${image} (${reason}). ` +
+        "Get it again, or set onError: 'skip' or 'replace' (and maxBad)",
+    );
+  }
+}
+
 /** None of the sources of a download gave the right bytes. */
 export class DownloadError extends PadezooError {
   override readonly name = 'DownloadError';

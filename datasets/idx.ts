@@ -1,10 +1,10 @@
 /** Reads IDX files (the format of MNIST), gzipped or not, and believes nothing that it has not checked. */
-import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { CorruptFileError } from './errors.js';
+import { sha256Of } from './sha256.js';
 
 export interface Idx {
   /** The first one counts the items. */
@@ -59,7 +59,7 @@ export async function parseIdx(bytes: Uint8Array, path: string, expected: IdxExp
       expected,
     );
   if (expected.sha256 !== undefined) {
-    const sha256 = createHash('sha256').update(whole).digest('hex');
+    const sha256 = sha256Of(whole);
     if (sha256 !== expected.sha256)
       throw corrupt(
         path,

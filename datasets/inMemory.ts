@@ -1,10 +1,12 @@
 /** Makes a `Dataset` of images that are held in memory, read from wherever they lie on first use. */
 import * as tf from '@tensorflow/tfjs-core';
-import { z } from 'zod';
-import { checkOptions } from '../src/options.js';
-import { permutation } from '../src/random.js';
-import type { Batch, Dataset, TestOptions, TrainOptions } from './dataset.js';
+import { OptionsError } from '../src/errors.js';
+import { RandomStream } from '../src/random.js';
+import { batchTensors } from './batchTensors.js';
+import type { Dataset, PixelFormat, TestOptions, TrainBatch, TrainOptions } from './dataset.js';
 import { createGather, type Pixels } from './gather.js';
+import { checkTestOptions, checkTrainOptions, type PlannedBatch, testOrder, trainOrder } from './order.js';
+import { outputShapeOf, type Pipeline, pipelineOf, type Transforms } from './transforms.js';
 
 /** Checked by who loads it: as many labels as images, every label a class. */
 export interface Split {
@@ -19,23 +21,20 @@ export type SplitName = 'train' | 'test';
 export interface InMemoryOptions
   extends Pick<Dataset, 'name' | 'options' | 'source' | 'licence' | 'classes' | 'length'> {
   readonly pixels: Pixels;
+  /** Only where images are bytes. */
+  readonly transforms: Transforms;
   /** Called once a split, when its first batch is asked for; again only after it has failed. */
   load(split: SplitName): Promise<Split>;
 }
 
-const batchSize = z.int().min(1);
-const TrainOptionsSchema = z.strictObject({
-  batchSize,
-  seed: z.int().min(0),
-  epoch: z.int().min(0),
-});
-const TestOptionsSchema = z.strictObject({ batchSize });
-
+/** @throws OptionsError when the transforms do not fit */
 export function inMemoryDataset(description: InMemoryOptions): Dataset {
-  const { pixels, load, ...facts } = description;
-  const [height, width, channels] = pixels.stored;
-  const inputShape = [height + 2 * pixels.border, width + 2 * pixels.border, channels] as const;
-  const gather = createGather(pixels);
+  const { pixels, load, transforms, ...facts } = description;
+  const where = `datasets.${facts.name}`;
+  const inputShape = outputShapeOf(transforms, pixels.stored, where);
+  const gather = createGather({ ...pixels, stored: inputShape });
+  const imageValues = inputShape.reduce((product, size) => product * size, 1);
+  const storedValues = pixels.stored.reduce((product, size) => product * size, 1);
   const splits: Partial<Record<SplitName, Promise<Split>>> = {};
 
   function loaded(name: SplitName): Promise<Split> {
@@ -46,17 +45,48 @@ export function inMemoryDataset(description: InMemoryOptions): Dataset {
     return splits[name];
   }
 
-  async function* batches(name: SplitName, size: number, order: () => Uint32Array): AsyncGenerator<Batch> {
+  /** -> the chosen images, transformed, `[rows.length, ...inputShape]` */
+  function transformed(images: Uint8Array, { rows, state }: PlannedBatch, pipeline: Pipeline): Uint8Array {
+    const out = new Uint8Array(rows.length * imageValues);
+    rows.forEach((row, i) => {
+      const image = images.subarray(row * storedValues, (row + 1) * storedValues);
+      const random = () => new RandomStream(state.seed, 'augment', state.epoch, row);
+      out.set(pipeline.run(image, random), i * imageValues);
+    });
+    return out;
+  }
+
+  function valuesOf(
+    images: Split['images'],
+    batch: PlannedBatch,
+    pipeline: Pipeline,
+    format: PixelFormat,
+    name: SplitName,
+  ) {
+    const plain = transforms[name].length === 0;
+    if (!(images instanceof Uint8Array)) {
+      if (format === 'uint8' || !plain)
+        throw new OptionsError(
+          `${where}: images of floats have no bytes and no transforms; give them as a Uint8Array`,
+        );
+      return gather(images, batch.rows);
+    }
+    if (plain && format === 'float32') return gather(images, batch.rows);
+    const bytes = transformed(images, batch, pipeline);
+    return format === 'uint8' ? Int32Array.from(bytes) : gather(bytes, Uint32Array.from(batch.rows.keys()));
+  }
+
+  async function* batches(
+    name: SplitName,
+    format: PixelFormat,
+    order: () => Iterable<PlannedBatch>,
+  ): AsyncGenerator<TrainBatch> {
     const [{ images, labels }] = await Promise.all([loaded(name), tf.ready()]);
-    const rows = order();
-    for (let start = 0; start < rows.length; start += size) {
-      const chosen = rows.subarray(start, start + size);
-      const values = gather(images, chosen);
-      const classes = Int32Array.from(chosen, row => labels[row]!);
-      yield tf.tidy(() => ({
-        images: tf.tensor(values, [chosen.length, ...inputShape]) as tf.Tensor4D,
-        labels: tf.tensor(classes, [chosen.length], 'int32') as tf.Tensor1D,
-      }));
+    const pipeline = pipelineOf(transforms[name], pixels.stored);
+    for (const batch of order()) {
+      const values = valuesOf(images, batch, pipeline, format, name);
+      const classes = Int32Array.from(batch.rows, row => labels[row]!);
+      yield { ...batchTensors(values, classes, inputShape, format), state: batch.state };
     }
   }
 
@@ -66,14 +96,14 @@ export function inMemoryDataset(description: InMemoryOptions): Dataset {
     mean: pixels.mean,
     std: pixels.std,
     train(options: TrainOptions) {
-      const { batchSize, seed, epoch } = checkOptions(TrainOptionsSchema, options, `${facts.name}.train`);
-      const order = () => permutation(facts.length.train, seed, epoch);
-      return { [Symbol.asyncIterator]: () => batches('train', batchSize, order) };
+      const checked = checkTrainOptions(options, facts.length.train, `${facts.name}.train`);
+      const order = () => trainOrder(facts.length.train, checked);
+      return { [Symbol.asyncIterator]: () => batches('train', checked.pixels, order) };
     },
     test(options: TestOptions) {
-      const { batchSize } = checkOptions(TestOptionsSchema, options, `${facts.name}.test`);
-      const order = () => Uint32Array.from({ length: facts.length.test }, (_, i) => i);
-      return { [Symbol.asyncIterator]: () => batches('test', batchSize, order) };
+      const { batchSize, pixels: format } = checkTestOptions(options, `${facts.name}.test`);
+      const order = () => testOrder(facts.length.test, batchSize);
+      return { [Symbol.asyncIterator]: () => batches('test', format, order) };
     },
   };
 }

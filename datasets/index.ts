@@ -1,7 +1,32 @@
 /** The public surface of the data sets. */
+
+export { CorruptArchiveError } from './archives/tarIndex.js';
 export type { ArraysOptions } from './arrays.js';
-export type { Batch, Dataset, TestOptions, TrainOptions } from './dataset.js';
+export type { CifarOptions } from './cifar.js';
+export type {
+  Batch,
+  Dataset,
+  EpochState,
+  PixelFormat,
+  Shard,
+  TestOptions,
+  TrainBatch,
+  TrainOptions,
+} from './dataset.js';
 export type { DownloadEvent } from './download.js';
-export { CorruptFileError, DatasetNotFoundError, DownloadError } from './errors.js';
+export {
+  BadImageError,
+  CorruptFileError,
+  DatasetNotFoundError,
+  DownloadError,
+  WrongFormatError,
+} from './errors.js';
 export type { FashionMnistOptions } from './fashionMnist.js';
+export type { ImageFolderOptions } from './imageFolder.js';
+export type { ImageNetOptions } from './imagenet/index.js';
+export { WorkerError } from './images/pool.js';
+export type { BadSample, EpochSummary, ImageDataset, ImageEpoch } from './images/stream.js';
+export type { MnistOptions } from './mnist.js';
 export { type DownloadTarget, datasets } from './registry.js';
+export { protocols, type Transform, type Transforms } from './transforms.js';
+export type { WebDatasetOptions } from './webDataset.js';

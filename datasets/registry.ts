@@ -4,9 +4,14 @@ import { OptionsError } from '../src/errors.js';
 import { checkOptions } from '../src/options.js';
 import type { Task } from '../src/task.js';
 import { fromArrays } from './arrays.js';
+import { type CifarOptions, cifar10, cifar100, downloadCifar10, downloadCifar100 } from './cifar.js';
 import type { Dataset } from './dataset.js';
 import type { DownloadEvent } from './download.js';
 import { downloadFashionMnist, type FashionMnistOptions, fashionMnist } from './fashionMnist.js';
+import { imageFolder } from './imageFolder.js';
+import { imagenet } from './imagenet/index.js';
+import { downloadMnist, type MnistOptions, mnist } from './mnist.js';
+import { webDataset } from './webDataset.js';
 
 interface Member {
   /** Checks its options itself. */
@@ -15,10 +20,13 @@ interface Member {
 }
 
 const members: Readonly<Record<string, Member>> = {
+  mnist: { create: options => mnist(options as MnistOptions), download: downloadMnist },
   'fashion-mnist': {
     create: options => fashionMnist(options as FashionMnistOptions),
     download: downloadFashionMnist,
   },
+  cifar10: { create: options => cifar10(options as CifarOptions), download: downloadCifar10 },
+  cifar100: { create: options => cifar100(options as CifarOptions), download: downloadCifar100 },
 };
 
 const DownloadTarget = z.strictObject({
@@ -60,4 +68,16 @@ function memberOf(name: string, where: string): Member {
 }
 
 /** `import { datasets } from 'padezoo'` */
-export const datasets = { fashionMnist, fromArrays, create, list, download } as const;
+export const datasets = {
+  mnist,
+  fashionMnist,
+  cifar10,
+  cifar100,
+  imagenet,
+  imageFolder,
+  webDataset,
+  fromArrays,
+  create,
+  list,
+  download,
+} as const;

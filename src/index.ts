@@ -1,7 +1,17 @@
 /** padezoo's public surface, and nothing else. */
 export * as tf from '@tensorflow/tfjs-core';
 export * from '../datasets/errors.js';
-export { type Dataset, datasets } from '../datasets/index.js';
+export {
+  CorruptArchiveError,
+  type Dataset,
+  datasets,
+  type EpochState,
+  type EpochSummary,
+  type ImageDataset,
+  type Shard,
+  type Transforms,
+  WorkerError,
+} from '../datasets/index.js';
 export { type Explanation, explain } from '../pruning/explain.js';
 export { type CouplingGraph, couplingGraph, UnsupportedLayerError } from '../pruning/graph.js';
 export type { PlannedStep } from '../pruning/plan.js';

@@ -1,16 +1,19 @@
 /** `padezoo data`: what data sets there are, and fetching their files. */
 import { SingleBar } from 'cli-progress';
-import type { Command } from 'commander';
+import { Command } from 'commander';
 import { datasets } from '../../datasets/index.js';
 import { command } from './options.js';
 import { note, printResult } from './output.js';
 
 export function dataCommand(): Command {
-  return command('data', "fetch a data set's files, checked")
+  const fetch = command('fetch', "fetch a data set's files from the first source that has them, checked")
     .argument('<name>', datasets.list().join(', '))
     .option('--to <folder>', "default: padezoo's cache, where it is found by itself")
-    .addHelpText('after', '\nExample:\n  padezoo data fashion-mnist')
+    .addHelpText('after', '\nExample:\n  padezoo data fetch cifar10')
     .action(run);
+  return new Command('data')
+    .description('data sets: fetch their files')
+    .addCommand(fetch, { isDefault: true });
 }
 
 async function run(name: string, flags: { to?: string; json?: boolean }): Promise<void> {

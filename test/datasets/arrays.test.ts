@@ -103,30 +103,34 @@ test.serial('leaving the loop, or finishing it, leaves no tensor that was not ha
   t.is(tf.memory().numTensors, before);
 });
 
-test('bytes become (pixel / 255 - mean) / std, per channel, the border being black', t => {
-  const gather = createGather({ stored: [1, 1, 2], border: 1, mean: [0.5, 0.25], std: [0.5, 0.25] });
-  const [zero0, zero1] = [-1, -1]; // (0 - .5) / .5 and (0 - .25) / .25
-  const pixel = [1, (102 / 255 - 0.25) / 0.25]; // of [255, 102]
-  const black = [zero0, zero1];
-  const expected = [...Array(4).fill(black), pixel, ...Array(4).fill(black)].flat();
-  const rows = Uint32Array.of(1);
+test('bytes become (pixel / 255 - mean) / std, per channel', t => {
+  const gather = createGather({ stored: [1, 1, 2], mean: [0.5, 0.25], std: [0.5, 0.25] });
   const images = Uint8Array.of(0, 0, 255, 102);
-  closeTo(t, gather(images, rows), expected);
+  closeTo(t, gather(images, Uint32Array.of(1)), [1, (102 / 255 - 0.25) / 0.25]);
 });
 
-test('a grey image lies in the middle of its border', t => {
-  const gather = createGather({ stored: [2, 2, 1], border: 1, mean: [0], std: [1] });
-  const [a, b, c, d] = [51, 102, 153, 204];
-  closeTo(t, gather(Uint8Array.of(a, b, c, d), Uint32Array.of(0)), [
-    ...[0, 0, 0, 0],
-    ...[0, 0.2, 0.4, 0],
-    ...[0, 0.6, 0.8, 0],
-    ...[0, 0, 0, 0],
-  ]);
+test.serial('a padded image lies in the middle of black', async t => {
+  const pad = [{ name: 'pad', pixels: 1 }] as const;
+  const data = datasets.fromArrays({
+    train: { images: new Uint8Array(4), labels: [0] },
+    test: { images: Uint8Array.of(51, 102, 153, 204), labels: [0] },
+    inputShape: [2, 2, 1],
+    classes: ['a'],
+    transforms: { train: [...pad], test: [...pad] },
+  });
+  for await (const { images, labels } of data.test({ batchSize: 1 })) {
+    closeTo(t, images.dataSync() as Float32Array, [
+      ...[0, 0, 0, 0],
+      ...[0, 0.2, 0.4, 0],
+      ...[0, 0.6, 0.8, 0],
+      ...[0, 0, 0, 0],
+    ]);
+    tf.dispose([images, labels]);
+  }
 });
 
 test('floats are not scaled, only normalised', t => {
-  const gather = createGather({ stored: [1, 1, 2], border: 0, mean: [1, 2], std: [2, 4] });
+  const gather = createGather({ stored: [1, 1, 2], mean: [1, 2], std: [2, 4] });
   closeTo(t, gather(Float32Array.of(9, 9, 3, 6), Uint32Array.of(1)), [1, 1]);
 });
 
@@ -139,7 +143,7 @@ const options: Record<string, [Record<string, unknown>, RegExp]> = {
   'no seed': [{ batchSize: 1, epoch: 0 }, /seed: .*got undefined/],
   'a misspelt option': [
     { batchsize: 1, batchSize: 1, seed: 1, epoch: 0 },
-    /no option batchsize, expected one of batchSize, seed, epoch/,
+    /no option batchsize, expected one of batchSize, seed, epoch, position, shard, pixels/,
   ],
 };
 for (const [what, [given, message]] of Object.entries(options)) {
@@ -173,11 +177,11 @@ for (const [what, [change, message]] of Object.entries(arrays)) {
 }
 
 test('create refuses a name it does not know, and names those it does', t => {
-  t.deepEqual(datasets.list(), ['fashion-mnist']);
+  t.deepEqual(datasets.list(), ['mnist', 'fashion-mnist', 'cifar10', 'cifar100']);
   for (const name of ['mnist-fashion', 'toString'])
     t.throws(() => datasets.create(name), {
       instanceOf: OptionsError,
-      message: /expected one of fashion-mnist/,
+      message: /expected one of mnist, fashion-mnist, cifar10, cifar100/,
     });
 });
 

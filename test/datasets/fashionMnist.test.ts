@@ -145,7 +145,7 @@ test.serial('a wrong file in the cache is refused by its sha256, though its stru
   t.deepEqual(data.options, { source: 'full', size: 32, normalisation: 'dataset' });
   await t.throwsAsync(read(data.test({ batchSize: 1 })), {
     instanceOf: CorruptFileError,
-    message: /has other contents than expected: sha256 .*datasets\.download\('fashion-mnist'\)/,
+    message: /has other contents than expected: sha256 .*padezoo data fetch fashion-mnist/,
   });
 });
 

@@ -12,7 +12,7 @@ export interface Counting {
 /** `data`, watched. */
 export function counting(data: Dataset): Counting {
   const batches: tf.Tensor[] = [];
-  async function* watched(source: AsyncIterable<{ images: tf.Tensor4D; labels: tf.Tensor1D }>) {
+  async function* watched<Batch extends { images: tf.Tensor4D }>(source: AsyncIterable<Batch>) {
     for await (const batch of source) {
       batches.push(batch.images);
       yield batch;

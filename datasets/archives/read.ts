@@ -1,0 +1,118 @@
+/** Reads a stretch of bytes from a file or from an address that answers range requests. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import pLimit from 'p-limit';
+
+/** Where an image's bytes are. */
+export interface Location {
+  /** A path, or an `http:` or `https:` address. */
+  readonly container: string;
+  readonly offset: number;
+  /** null: all of it. */
+  readonly bytes: number | null;
+}
+
+const OPEN_FILES = 32; // archives are few; of folders the latest are kept
+const REQUESTS_AT_ONCE = 8;
+const MAX_IMAGE_BYTES = 2 ** 28; // far above any photograph; stops a forged size from filling memory
+const ATTEMPTS = 3;
+const STALL_MS = 20_000;
+
+export function isAddress(container: string): boolean {
+  return /^https?:\/\//.test(container);
+}
+
+/** Keeps files open between reads; close it at the end. */
+export class LocationReader {
+  readonly #files = new Map<string, number>();
+  readonly #limit = pLimit(REQUESTS_AT_ONCE);
+
+  /** @throws Error when there are fewer bytes than there must be */
+  async read(location: Location): Promise<Uint8Array> {
+    const { container, offset, bytes } = location;
+    if (isAddress(container)) return this.#limit(() => readRange(container, offset, bytes));
+    return this.readFile(container, offset, bytes);
+  }
+
+  /** The same without waiting, from files only. */
+  readFile(path: string, offset: number, bytes: number | null): Uint8Array {
+    const file = this.#open(path);
+    const length = bytes ?? fstatSync(file).size;
+    if (length > MAX_IMAGE_BYTES) throw new Error(`has ${length} bytes, more than ${MAX_IMAGE_BYTES}`);
+    const buffer = Buffer.allocUnsafe(length);
+    let read = 0;
+    while (read < length) {
+      const count = readSync(file, buffer, read, length - read, offset + read);
+      if (count === 0)
+        throw new Error(`${path} ends at byte ${offset + read}, expected ${length - read} more`);
+      read += count;
+    }
+    return buffer;
+  }
+
+  sizeOf(path: string): number {
+    return fstatSync(this.#open(path)).size;
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) closeSync(file);
+    this.#files.clear();
+  }
+
+  #open(path: string): number {
+    const open = this.#files.get(path);
+    if (open !== undefined) return open;
+    if (this.#files.size >= OPEN_FILES) {
+      const [oldest, file] = this.#files.entries().next().value!;
+      closeSync(file);
+      this.#files.delete(oldest);
+    }
+    const file = openSync(path, 'r');
+    this.#files.set(path, file);
+    return file;
+  }
+}
+
+/**
+ * @param bytes null: to the end
+ * @throws Error when the server does not answer ranges, or answers with fewer bytes
+ */
+export async function readRange(url: string, offset: number, bytes: number | null): Promise<Uint8Array> {
+  if (bytes === 0) return new Uint8Array(0);
+  const range = `bytes=${offset}-${bytes === null ? '' : offset + bytes - 1}`;
+  let failure: unknown;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    try {
+      const response = await fetch(url, {
+        headers: { range, 'accept-encoding': 'identity' },
+        signal: AbortSignal.timeout(STALL_MS),
+      });
+      if (response.status !== 206) {
+        await response.body?.cancel();
+        throw new Error(
+          `${url}: asked for ${range}, the server answered HTTP ${response.status} instead of 206`,
+        );
+      }
+      const contents = new Uint8Array(await response.arrayBuffer());
+      if (bytes !== null && contents.length !== bytes)
+        throw new Error(`${url}: asked for ${range}, the server sent ${contents.length} bytes`);
+      return contents;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+/** Bytes of the whole file behind an address that answers ranges, and its version where the server tells one. */
+export async function describeAddress(url: string): Promise<{ bytes: number; version: string }> {
+  const response = await fetch(url, {
+    headers: { range: 'bytes=0-0', 'accept-encoding': 'identity' },
+    signal: AbortSignal.timeout(STALL_MS),
+  });
+  await response.body?.cancel();
+  const total = /\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1];
+  if (response.status !== 206 || total === undefined)
+    throw new Error(`${url}: the server answered HTTP ${response.status} to a range request, expected 206`);
+  const version = response.headers.get('etag') ?? response.headers.get('last-modified') ?? '';
+  return { bytes: Number(total), version };
+}

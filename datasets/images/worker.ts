@@ -1,0 +1,33 @@
+/** A worker thread: reads and decodes the images of a job into the shared buffer that the job names. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { RandomStream } from '../../src/random.js';
+import { LocationReader } from '../archives/read.js';
+import { decodeInto } from './decode.js';
+import type { BadImage, Job, JobResult, WorkerSetting } from './pool.js';
+
+const { decode, readsAtOnce } = workerData as WorkerSetting;
+const reader = new LocationReader();
+
+async function run(job: Job): Promise<JobResult> {
+  const { size } = decode.viewing;
+  const imageBytes = size * size * 3;
+  const bad: BadImage[] = [];
+  let next = 0;
+  const one = async () => {
+    for (let i = next++; i < job.images.length; i = next++) {
+      const { row, location } = job.images[i]!;
+      const out = new Uint8Array(job.buffer, (job.first + i) * imageBytes, imageBytes);
+      try {
+        const random = () => new RandomStream(job.seed, 'augment', job.epoch, row);
+        await decodeInto(await reader.read(location), decode, random, out);
+      } catch (error) {
+        bad.push({ index: job.first + i, reason: (error as Error).message });
+      }
+    }
+  };
+  // Side by side, so that one image is read while another is decoded.
+  await Promise.all(Array.from({ length: readsAtOnce }, one));
+  return { id: job.id, bad };
+}
+
+parentPort!.on('message', async (job: Job) => parentPort!.postMessage(await run(job)));
