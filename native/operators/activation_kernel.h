@@ -2,38 +2,45 @@
 // (No include guard and no includes: they would leave the surrounding target options.)
 #include "lanes.h"
 
+/// Which side of a hinge is open: known when compiled where the first R are open on the right and the L others on the left.
+template <int R>
+LANES_INLINE bool opensRight(const Hinges& h, int j) { return R < 0 ? h.side[j] > 0 : j < R; }
+
 /// A hinge's distance from its threshold on the side where it is open, else 0; NaN stays.
-LANES_INLINE Vector opening(Vector x, float threshold, float side) {
-  const Vector distance = side * (x - threshold);
+LANES_INLINE Vector opening(Vector x, float threshold, bool right) {
+  const Vector distance = right ? x - threshold : threshold - x;
   return distance <= 0.0f ? Vector{} : distance;
 }
 /// Whether a hinge adds to the slope: right of its threshold, or left of it and on it.
-LANES_INLINE Mask isOpen(Vector x, float threshold, float side) { return side > 0 ? x > threshold : x <= threshold; }
+LANES_INLINE Mask isOpen(Vector x, float threshold, bool right) { return right ? x > threshold : x <= threshold; }
 
-template <int K, typename T>
+template <int R, int L, typename T>
 void hingesForward(const T* x, T* y, int64_t vectors, const Hinges& h) {
-  const int count = K < 0 ? h.count : K;
+  const int count = R < 0 ? h.count : R + L;
   for (int64_t i = 0; i < vectors * kLanes; i += kLanes) {
     const Vector v = load(x + i);
     Vector sum = h.slope * v;
-    for (int j = 0; j < count; j++) sum += h.weight[j] * opening(v, h.threshold[j], h.side[j]);
+#pragma GCC unroll 8
+    for (int j = 0; j < count; j++) sum += h.weight[j] * opening(v, h.threshold[j], opensRight<R>(h, j));
     store(y + i, sum);
   }
 }
 
-template <int K, typename T>
+template <int R, int L, typename T>
 void hingesBackward(const T* g, const T* x, T* dx, int64_t vectors, const Hinges& h, HingeSums& sums) {
-  constexpr int size = K < 0 ? kMaxHinges : K;
-  const int count = K < 0 ? h.count : K;
+  constexpr int size = R < 0 ? kMaxHinges : R + L;
+  const int count = R < 0 ? h.count : size;
   Vector dSlope = {}, dWeight[size] = {}, dThreshold[size] = {};
   for (int64_t i = 0; i < vectors * kLanes; i += kLanes) {
     const Vector v = load(x + i), upstream = load(g + i);
     Vector slope = broadcast(h.slope);
     dSlope += upstream * v;
+#pragma GCC unroll 8
     for (int j = 0; j < count; j++) {
-      dWeight[j] += upstream * opening(v, h.threshold[j], h.side[j]);
-      const Mask open = isOpen(v, h.threshold[j], h.side[j]);
-      slope += open ? broadcast(h.side[j] * h.weight[j]) : Vector{};
+      const bool right = opensRight<R>(h, j);
+      dWeight[j] += upstream * opening(v, h.threshold[j], right);
+      const Mask open = isOpen(v, h.threshold[j], right);
+      slope += open ? broadcast(right ? h.weight[j] : -h.weight[j]) : Vector{};
       dThreshold[j] += open ? upstream : Vector{};
     }
     store(dx + i, upstream * slope);
@@ -44,6 +51,7 @@ void hingesBackward(const T* g, const T* x, T* dx, int64_t vectors, const Hinges
     return sum;
   };
   sums.slope += total(dSlope);
+#pragma GCC unroll 8
   for (int j = 0; j < count; j++) {
     sums.weight[j] += total(dWeight[j]);
     sums.threshold[j] -= h.side[j] * h.weight[j] * total(dThreshold[j]);
@@ -96,12 +104,21 @@ void maxoutBackward(const T* g, const T* x, T* dx, int64_t vectors) {
   }
 }
 
+template <int R, int L, typename T>
+ActivationKernels<T> kernelsFor() {
+  return {hingesForward<R, L, T>, hingesBackward<R, L, T>, randomSlopes<T>, maxoutForward<T>, maxoutBackward<T>};
+}
+
+/// The mixture's hinges, PReLU's and SReLU's, and APL's are unrolled.
 template <typename T>
-ActivationKernels<T> pick(int hinges) {
-  switch (hinges) {
-    case 1: return {hingesForward<1, T>, hingesBackward<1, T>, randomSlopes<T>, maxoutForward<T>, maxoutBackward<T>};
-    case 2: return {hingesForward<2, T>, hingesBackward<2, T>, randomSlopes<T>, maxoutForward<T>, maxoutBackward<T>};
-    case 6: return {hingesForward<6, T>, hingesBackward<6, T>, randomSlopes<T>, maxoutForward<T>, maxoutBackward<T>};
-    default: return {hingesForward<-1, T>, hingesBackward<-1, T>, randomSlopes<T>, maxoutForward<T>, maxoutBackward<T>};
-  }
+ActivationKernels<T> pick(const Hinges& h) {
+  int rights = 0;
+  while (rights < h.count && h.side[rights] > 0) rights++;
+  for (int j = rights; j < h.count; j++)
+    if (h.side[j] > 0) return kernelsFor<-1, 0, T>();
+  const int lefts = h.count - rights;
+  if (rights == 1 && lefts == 0) return kernelsFor<1, 0, T>();
+  if (rights == 1 && lefts == 1) return kernelsFor<1, 1, T>();
+  if (rights == 1 && lefts == 5) return kernelsFor<1, 5, T>();
+  return kernelsFor<-1, 0, T>();
 }

@@ -69,7 +69,7 @@ namespace avx512 {
 #endif
 
 template <typename T>
-ActivationKernels<T> kernels(int hinges) {
+ActivationKernels<T> kernels(const Hinges& hinges = {}) {
 #ifdef PADEZOO_MULTIVERSIONED
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512bw"))
@@ -145,7 +145,7 @@ Tensor hinges(const Tensor& input, const Tensor& slope, const Tensor& weights, c
   Tensor y = at::empty_like(x);
   dispatch(x, [&](auto type) {
     using T = decltype(type);
-    const auto kernel = kernels<T>(h.count).hingesForward;
+    const auto kernel = kernels<T>(h).hingesForward;
     const std::array<const T*, 1> from{static_cast<const T*>(x.data_ptr())};
     T* to = static_cast<T*>(y.data_ptr());
     forBlocks(x.numel(), [&](int64_t, int64_t begin, int64_t count) {
@@ -165,7 +165,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> hingesBackward(const Tensor& gradient
   std::vector<HingeSums> sums((x.numel() + kBlock - 1) / kBlock);
   dispatch(x, [&](auto type) {
     using T = decltype(type);
-    const auto kernel = kernels<T>(h.count).hingesBackward;
+    const auto kernel = kernels<T>(h).hingesBackward;
     const std::array<const T*, 2> from{static_cast<const T*>(g.data_ptr()), static_cast<const T*>(x.data_ptr())};
     T* to = static_cast<T*>(dx.data_ptr());
     forBlocks(x.numel(), [&](int64_t block, int64_t begin, int64_t count) {
@@ -201,7 +201,7 @@ Tensor randomSlopes(const Tensor& of, const Tensor& input, const Tensor& key, do
   Tensor result = at::empty_like(x);
   dispatch(x, [&](auto type) {
     using T = decltype(type);
-    const auto kernel = kernels<T>(0).randomSlopes;
+    const auto kernel = kernels<T>().randomSlopes;
     const std::array<const T*, 2> inputs{static_cast<const T*>(from.data_ptr()), static_cast<const T*>(x.data_ptr())};
     T* to = static_cast<T*>(result.data_ptr());
     forBlocks(x.numel(), [&](int64_t, int64_t begin, int64_t count) {
@@ -234,7 +234,7 @@ Tensor maxout(const Tensor& input, int64_t pieces) {
   const int64_t paired = pieces == 2 ? y.numel() / kLanes : 0;  // vectors that the fast kernel takes
   dispatch(x, [&](auto type) {
     using T = decltype(type);
-    const auto kernel = kernels<T>(0).maxoutForward;
+    const auto kernel = kernels<T>().maxoutForward;
     const T* from = static_cast<const T*>(x.data_ptr());
     T* to = static_cast<T*>(y.data_ptr());
     at::parallel_for(0, paired, kBlock / kLanes, [&](int64_t begin, int64_t end) {
@@ -259,7 +259,7 @@ Tensor maxoutBackward(const Tensor& gradient, const Tensor& input, int64_t piece
   const int64_t paired = pieces == 2 ? g.numel() / kLanes : 0;
   dispatch(x, [&](auto type) {
     using T = decltype(type);
-    const auto kernel = kernels<T>(0).maxoutBackward;
+    const auto kernel = kernels<T>().maxoutBackward;
     const T *from = static_cast<const T*>(x.data_ptr()), *upstream = static_cast<const T*>(g.data_ptr());
     T* to = static_cast<T*>(dx.data_ptr());
     at::parallel_for(0, paired, kBlock / kLanes, [&](int64_t begin, int64_t end) {

@@ -67,14 +67,11 @@ class PadeTiles {
     });
   }
   void backward(const T* gradient, const T* z, T* dz, int64_t count, pade::Coefficients& sums) const {
+    pade::LaneSums lanes; // one set of coefficients is one phase
     pade::forRuns<T>(gradient, z, dz, 0, count, cut_.period, [&](const pade::Run<T>& run, int64_t phase) {
-      pade::LaneSums lanes;
-      if (kernels_.backward(run, call_.shape, patterns_[phase], call_.noise, lanes)) {
-        kernels_.carefulBackward(run, call_.shape, patterns_[phase], call_.noise, lanes);
-        pade::computeRare(run, phase, call_, cut_, &sums);
-      }
-      pade::add(lanes, phase, call_, cut_, &sums);
+      pade::backwardRun(kernels_, run, phase, patterns_[phase], call_, cut_, lanes, &sums);
     });
+    pade::add(lanes, 0, call_, cut_, &sums);
   }
   const pade::Call& call() const { return call_; }
 

@@ -6,6 +6,7 @@ typedef float Vector __attribute__((vector_size(64)));
 typedef int32_t Mask __attribute__((vector_size(64)));
 typedef uint32_t Words __attribute__((vector_size(64)));
 typedef uint16_t Halves __attribute__((vector_size(32)));
+typedef double Doubles __attribute__((vector_size(128)));
 
 #define LANES_INLINE inline __attribute__((always_inline))
 
@@ -31,6 +32,14 @@ LANES_INLINE void store(Bfloat16* to, Vector v) {
   const Halves halves = __builtin_convertvector(v == v ? rounded : (Words{} + 0x7fc0u), Halves);
 #endif
   __builtin_memcpy(to, &halves, sizeof halves);
+}
+
+/// Adds to 16 sums in float64.
+LANES_INLINE void addWide(double* sums, Vector v) {
+  Doubles wide;
+  __builtin_memcpy(&wide, sums, sizeof wide);
+  wide += __builtin_convertvector(v, Doubles);
+  __builtin_memcpy(sums, &wide, sizeof wide);
 }
 
 LANES_INLINE Vector broadcast(float v) { return Vector{} + v; }

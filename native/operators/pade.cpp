@@ -34,16 +34,17 @@ void backwardFast(const Tensor& gradient, const Tensor& x, Tensor& dx, const Cal
   const int64_t groups = call.groups.size();
   const T *upstream = static_cast<const T*>(gradient.data_ptr()), *from = static_cast<const T*>(x.data_ptr());
   T* to = static_cast<T*>(dx.data_ptr());
-  forBlocks(x.numel(), cut, [&](int64_t block, int64_t begin, int64_t count) {
-    forRuns<T>(upstream, from, to, begin, count, cut.period, [&](const Run<T>& run, int64_t phase) {
-      LaneSums lanes;
+  at::parallel_for(0, cut.blocks, 1, [&](int64_t first, int64_t last) {
+    for (int64_t block = first; block < last; block++) {
+      std::vector<LaneSums> lanes(patterns.size());
       Coefficients* blockSums = &sums[block * groups];
-      if (kernels.backward(run, call.shape, patterns[phase], call.noise, lanes)) {
-        kernels.carefulBackward(run, call.shape, patterns[phase], call.noise, lanes);
-        computeRare(run, phase, call, cut, blockSums);
-      }
-      add(lanes, phase, call, cut, blockSums);
-    });
+      forTiles(block, x.numel(), cut, [&](int64_t begin, int64_t count) {
+        forRuns<T>(upstream, from, to, begin, count, cut.period, [&](const Run<T>& run, int64_t phase) {
+          backwardRun(kernels, run, phase, patterns[phase], call, cut, lanes[phase], blockSums);
+        });
+      });
+      for (size_t phase = 0; phase < lanes.size(); phase++) add(lanes[phase], phase, call, cut, blockSums);
+    }
   });
 }
 

@@ -45,10 +45,11 @@ struct Pattern {
   alignas(64) float b[kMaxDegree + 1][kLanes];
 };
 
-/// The coefficients' gradients of a run, lane by lane (for SumOfAbsolutes still to be multiplied with sign(b_k)).
+/// The coefficients' gradients of runs with one pattern, lane by lane (for SumOfAbsolutes still to be multiplied with
+/// sign(b_k)). Those beyond the order are of no use.
 struct LaneSums {
-  alignas(64) float a[kMaxDegree + 1][kLanes];
-  alignas(64) float b[kMaxDegree + 1][kLanes];
+  alignas(64) double a[kMaxDegree + 1][kLanes] = {};
+  alignas(64) double b[kMaxDegree + 1][kLanes] = {};
 };
 
 /// Every coefficient times 1 + amplitude * u, u uniform in (-1, 1), anew for every element (pade_noise.h).
@@ -70,7 +71,8 @@ struct Run {
   uint32_t first;
 };
 
-/// Both return whether some |x| was above the limit or NaN: then all that they wrote is to be replaced.
+/// Both return whether some |x| was above the limit or NaN: then what they wrote is to be replaced, and nothing was added
+/// to the sums.
 template <typename T>
 using ForwardRun = bool (*)(const Run<T>&, const Shape&, const Pattern&, const Noise&);
 template <typename T>

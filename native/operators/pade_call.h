@@ -157,14 +157,20 @@ void forRuns(const T* gradient, const T* x, T* out, int64_t begin, int64_t count
   std::memcpy(out + at, lanes[2], rest * sizeof(T));
 }
 
+/// Calls `body(begin, count)` for the tiles of a block, in order.
+template <typename Body>
+void forTiles(int64_t block, int64_t elements, const Cut& cut, const Body& body) {
+  for (int64_t tile = cut.firstTile(block); tile < cut.firstTile(block + 1); tile++) {
+    const int64_t begin = tile * cut.period * cut.rows;
+    body(begin, std::min(cut.period * cut.rows, elements - begin));
+  }
+}
+
 template <typename Body>
 void forBlocks(int64_t elements, const Cut& cut, const Body& body) {
   at::parallel_for(0, cut.blocks, 1, [&](int64_t from, int64_t to) {
     for (int64_t block = from; block < to; block++)
-      for (int64_t tile = cut.firstTile(block); tile < cut.firstTile(block + 1); tile++) {
-        const int64_t begin = tile * cut.period * cut.rows;
-        body(block, begin, std::min(cut.period * cut.rows, elements - begin));
-      }
+      forTiles(block, elements, cut, [&](int64_t begin, int64_t count) { body(block, begin, count); });
   });
 }
 
@@ -191,6 +197,15 @@ void computeRare(const Run<T>& run, int64_t phase, const Call& call, const Cut& 
       computeOne(sums ? widen(run.gradient[at]) : 0, x, run.first + static_cast<uint32_t>(at), call.groups[group], call,
                  sums ? &sums[group] : nullptr, [&](double value) { narrow(run.out[at], value); });
     }
+}
+
+/// The gradients of a run: by x, and by the coefficients as additions to `lanes` and, of rare elements, to `sums`.
+template <typename T>
+void backwardRun(const RunKernels<T>& kernels, const Run<T>& run, int64_t phase, const Pattern& pattern, const Call& call,
+                 const Cut& cut, LaneSums& lanes, Coefficients* sums) {
+  if (!kernels.backward(run, call.shape, pattern, call.noise, lanes)) return;
+  kernels.carefulBackward(run, call.shape, pattern, call.noise, lanes);
+  computeRare(run, phase, call, cut, sums);
 }
 
 inline void add(const LaneSums& lanes, int64_t phase, const Call& call, const Cut& cut, Coefficients* sums) {

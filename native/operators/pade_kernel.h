@@ -38,9 +38,10 @@ struct Coefs {
       const int count = m() + n() + 1 + (F == Form::AbsolutePolynomial);
       for (int pair = 0; 2 * pair < count; pair++) {
         const Words hash = hashOf(elements, noise.before[pair], noise.middle[pair]);
+        // 1 + amplitude * (2 * draw - 65535) / 65536
         const auto factor = [&](Words draw) __attribute__((always_inline)) {
-          const Mask odd = (Mask)(draw + draw) - 65535;
-          return 1 + (noise.amplitude * 0x1p-16f) * __builtin_convertvector(odd, Vector);
+          return (1 - noise.amplitude * (65535 * 0x1p-16f)) +
+                 (noise.amplitude * 0x1p-15f) * __builtin_convertvector((Mask)draw, Vector);
         };
         factors[2 * pair] = factor(hash & 0xffffu);
         if (2 * pair + 1 < count) factors[2 * pair + 1] = factor(hash >> 16);
@@ -152,9 +153,10 @@ bool backwardRun(const Run<T>& run, const Shape& shape, const Pattern& pattern, 
       power *= x;
     }
   }
-  for (int i = 0; i <= c.m(); i++) store(sums.a[i], da[i]);
-  for (int k = 0; k <= c.n(); k++) store(sums.b[k], db[k]);
-  return largest.above(shape.limit);
+  if (largest.above(shape.limit)) return true;
+  for (int i = 0; i <= c.m(); i++) addWide(sums.a[i], da[i]);
+  for (int k = 0; k <= c.n(); k++) addWide(sums.b[k], db[k]);
+  return false;
 }
 
 template <Form F, int M, int N, bool Noisy, typename T>
@@ -162,15 +164,17 @@ RunKernels<T> kernelsFor() {
   return {forwardRun<F, M, N, Noisy, T>, backwardRun<F, M, N, Noisy, false, T>, backwardRun<F, -1, -1, Noisy, true, T>};
 }
 
-/// The paper's order and the other common ones are unrolled; the rest run with loops over the degree.
+/// Some orders are unrolled, and an order between them runs as the next larger one: a pattern's other coefficients are 0.
+/// (Not with noise, which numbers the coefficients.)
 template <Form F, typename T>
 RunKernels<T> pickOrder(int m, int n, bool noisy) {
 #ifdef PADE_UNROLLED
   if (noisy) return m == 5 && n == 4 ? kernelsFor<F, 5, 4, true, T>() : kernelsFor<F, -1, -1, true, T>();
-  if (m == 5 && n == 4) return kernelsFor<F, 5, 4, false, T>();
-  if (m == 4 && n == 4) return kernelsFor<F, 4, 4, false, T>();
-  if (m == 3 && n == 2) return kernelsFor<F, 3, 2, false, T>();
-  if (m == 7 && n == 6) return kernelsFor<F, 7, 6, false, T>();
+  if (m <= 3 && n <= 2) return kernelsFor<F, 3, 2, false, T>();
+  if (m <= 4 && n <= 4) return kernelsFor<F, 4, 4, false, T>();
+  if (m <= 5 && n <= 4) return kernelsFor<F, 5, 4, false, T>();
+  if (m <= 7 && n <= 6) return kernelsFor<F, 7, 6, false, T>();
+  return kernelsFor<F, kMaxDegree, kMaxDegree, false, T>();
 #endif
   return noisy ? kernelsFor<F, -1, -1, true, T>() : kernelsFor<F, -1, -1, false, T>();
 }
