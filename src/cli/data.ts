@@ -13,6 +13,7 @@ export function dataCommand(): Command {
     .action(run);
   return new Command('data')
     .description('data sets: fetch their files')
+    .addHelpText('after', '\nExample:\n  padezoo data fetch cifar10')
     .addCommand(fetch, { isDefault: true });
 }
 

@@ -30,8 +30,9 @@ const BELONGS = [
   /^(package\.json|README\.md|LICENSE)$/,
   /^dist\/(src|zoo|pruning|datasets|demo)\/.*\.(js|d\.ts)$/,
   /^datasets\/embedded\/fashion-mnist\/(README\.md|LICENSE|(train|t10k)-(images-idx3|labels-idx1)-ubyte\.gz)$/,
-  /^native\/(addon|operators)\/[a-z0-9_]+\.(cpp|h)$/,
-  /^scripts\/(setup\.(mjs|d\.mts)|build-tfjs-node\.mjs|load_graph\.py)$/,
+  /^native\/(addon|operators|cuda)\/[a-z0-9_]+\.(cpp|h)$/,
+  /^native\/pade_cuda\.cu$/,
+  /^scripts\/(setup\.(mjs|d\.mts)|cuda\.mjs|build-tfjs-node\.mjs|load_graph\.py)$/,
 ];
 const NEEDED = [
   'dist/src/index.js',
@@ -39,6 +40,7 @@ const NEEDED = [
   'dist/src/cli/main.js',
   'dist/demo/page.js',
   'scripts/load_graph.py',
+  'native/pade_cuda.cu',
   'native/addon/addon.cpp',
   'native/operators/pade.cpp',
   'scripts/setup.mjs',
