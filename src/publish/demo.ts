@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
-import { Html, html } from '../report/html.js';
+import { Html, html, pageHead } from '../report/html.js';
 import type { ActivationRecord } from '../report/record.js';
 import { STYLE } from '../report/style.js';
 import type { BundleDescription, Bytes } from './manifest.js';
@@ -53,16 +53,11 @@ export async function demoFile(
   const accuracy =
     metrics.testAccuracy === undefined ? '' : `, ${(100 * metrics.testAccuracy).toFixed(2)} % test accuracy`;
   const scripts = await Promise.all(STOCK.map(stockScript));
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${architecture.name}</title>
-<link rel="icon" href="data:,">
-<style>${new Html(STYLE + PAGE_STYLE)}</style>
-</head>
+  const page = html`${pageHead({
+    title: architecture.name,
+    style: STYLE + PAGE_STYLE,
+    icon: new Html('<link rel="icon" href="data:,">'),
+  })}
 <body>
 <main>
 <h1>${architecture.name}</h1>

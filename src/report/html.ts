@@ -24,6 +24,23 @@ export function html(parts: TemplateStringsArray, ...values: readonly Value[]): 
   return new Html(filled.join(''));
 }
 
+/** What both our pages begin with. */
+export function pageHead({ title, style, icon }: { title: string; style: string; icon?: Html }): Html {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title}</title>${
+    icon &&
+    html`
+${icon}`
+  }
+<style>${new Html(style)}</style>
+</head>`;
+}
+
 function textOf(value: Value): string {
   if (value === undefined) return '';
   if (value instanceof Html) return value.text;

@@ -4,7 +4,7 @@ import { activationFigure } from './activationFigure.js';
 import { couplingFigure } from './couplingFigure.js';
 import { accuracyAgainstSize, accuracyCurves, lossCurves, sizeBars } from './figures.js';
 import { count, duration, percent, points, stepName } from './format.js';
-import { Html, html } from './html.js';
+import { Html, html, pageHead } from './html.js';
 import { accuracyInterval } from './interval.js';
 import { recipeList } from './recipeList.js';
 import type { ActivationRecord, RunRecord, StepRecord } from './record.js';
@@ -14,15 +14,7 @@ import { coefficientTable, filterTable, stepTable } from './tables.js';
 /** @returns a complete HTML document; the same record gives the same text */
 export function renderReport(record: RunRecord): string {
   const { title, steps } = record;
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<style>${new Html(STYLE)}</style>
-</head>
+  const page = html`${pageHead({ title, style: STYLE })}
 <body>
 <main>
 ${headline(record)}

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import test from 'ava';
-import { build } from 'esbuild';
 import type { Browser } from 'playwright-core';
+import { bundled } from '../support/bundled.js';
 import { browserTest, launch } from '../support/chromium.js';
 import { largest, within } from '../support/closeness.js';
 import '../support/engine.js';
@@ -109,25 +109,14 @@ browserTest('the page of a bundle classifies test images, drawings and pictures'
   await tab.close();
 });
 
-/** esbuild fails when something that is bundled asks for a module of Node. */
-async function bundled(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('./browserPage.js', import.meta.url))],
-    bundle: true,
-    platform: 'browser',
-    format: 'iife',
-    write: false,
-    logLevel: 'silent',
-  });
-  return outputFiles[0]!.text;
-}
-
 browserTest('load works in a page, without a module of Node, and checks every digest', async t => {
   const { model, directory } = await publishedLenet(await temporaryFolder(t), { archive: 'none' });
   const { url, requests } = await serve(t, { wasm: stock['tfjs-backend-wasm']!, '': directory });
   const tab = await page();
   await tab.goto(`${url}/blank`);
-  await tab.addScriptTag({ content: await bundled() });
+  await tab.addScriptTag({
+    content: await bundled(fileURLToPath(new URL('./browserPage.js', import.meta.url))),
+  });
   const { expected, question } = asked(model);
   const ask = (address: string) =>
     tab.evaluate(

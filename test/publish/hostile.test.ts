@@ -132,6 +132,20 @@ function hold<Value>(t: ExecutionContext, runs: number, property: fc.IProperty<V
   t.true(process.memoryUsage().rss - before < MEMORY);
 }
 
+/** `runs` mutations of the bytes, and as many of what they say. */
+function holdJson(t: ExecutionContext, runs: number, json: Bytes, read: (changed: Bytes) => boolean): void {
+  hold(
+    t,
+    runs,
+    fc.property(mutation, steps => read(mutated(json, steps))),
+  );
+  hold(
+    t,
+    runs,
+    fc.property(edit, ([at, which, remove]) => read(edited(json, at, which, remove))),
+  );
+}
+
 test.serial('6000 mutations of an ONNX model', t => {
   hold(
     t,
@@ -160,16 +174,7 @@ test.serial('6000 mutations of safetensors', t => {
 test.serial('4000 mutations of the graph of safetensors/, as bytes and as JSON', t => {
   const json = torch.get(GRAPH_JSON)!;
   const read = (changed: Bytes) => accept(() => readTorchFiles('x', new Map(torch).set(GRAPH_JSON, changed)));
-  hold(
-    t,
-    2000,
-    fc.property(mutation, steps => read(mutated(json, steps))),
-  );
-  hold(
-    t,
-    2000,
-    fc.property(edit, ([at, which, remove]) => read(edited(json, at, which, remove))),
-  );
+  holdJson(t, 2000, json, read);
 });
 
 test.serial('4000 mutations of a graph-model, as bytes and as JSON', t => {
@@ -177,16 +182,7 @@ test.serial('4000 mutations of a graph-model, as bytes and as JSON', t => {
   const json = graphFiles.get(path)!;
   const read = (changed: Bytes) =>
     accept(() => readGraphModel('x', new Map(graphFiles).set(path, changed), 'graph'));
-  hold(
-    t,
-    2000,
-    fc.property(mutation, steps => read(mutated(json, steps))),
-  );
-  hold(
-    t,
-    2000,
-    fc.property(edit, ([at, which, remove]) => read(edited(json, at, which, remove))),
-  );
+  holdJson(t, 2000, json, read);
 });
 
 test.serial('2000 mutations of the manifest', async t => {
@@ -199,16 +195,7 @@ test.serial('2000 mutations of the manifest', async t => {
     }
     return true;
   };
-  hold(
-    t,
-    1000,
-    fc.property(mutation, steps => read(mutated(json, steps))),
-  );
-  hold(
-    t,
-    1000,
-    fc.property(edit, ([at, which, remove]) => read(edited(json, at, which, remove))),
-  );
+  holdJson(t, 1000, json, read);
 });
 
 const jsonOf = (path: string, files: ReadonlyMap<string, Bytes>) => JSON.parse(textOf(files.get(path)));

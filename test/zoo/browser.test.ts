@@ -4,30 +4,18 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
-import { build } from 'esbuild';
 import { zoo } from '../../src/index.js';
 import { browserTest, launch } from '../support/chromium.js';
 import { largest, within } from '../support/closeness.js';
 import '../support/engine.js'; // chooses the engine before the first network is built
+import { bundled } from '../support/bundled.js';
 import { noise } from '../support/fixture.js';
 import type { Question } from './browserPage.js';
 
 const WASM = new URL('../../../node_modules/@tensorflow/tfjs-backend-wasm/dist/', import.meta.url);
 const ORIGIN = 'http://padezoo.test';
 
-/** The page's script. esbuild fails when something that is bundled asks for a module of Node. */
-async function bundle(): Promise<string> {
-  const page = fileURLToPath(new URL('./browserPage.js', import.meta.url));
-  const { outputFiles } = await build({
-    entryPoints: [page],
-    bundle: true,
-    platform: 'browser',
-    format: 'iife',
-    write: false,
-    logLevel: 'silent',
-  });
-  return outputFiles[0]!.text;
-}
+const bundle = () => bundled(fileURLToPath(new URL('./browserPage.js', import.meta.url)));
 
 test.serial('zoo/ bundles for a browser', async t => {
   t.true((await bundle()).length > 100_000);

@@ -56,3 +56,8 @@ function evaluated(node: Node, constants: ReadonlyMap<string, Constant>): Consta
   );
   return { shape: node.shape, values };
 }
+
+/** What a writer or runner of plain graphs throws at an operator that `plain` takes out. */
+export function notPlain(operator: string): RangeError {
+  return new RangeError(`a plain graph has no operator '${operator}'`);
+}

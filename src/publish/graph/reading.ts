@@ -12,6 +12,12 @@ export class GraphReadingError extends Error {
   }
 }
 
+/** What a node of another format is in ours. */
+export interface Translated {
+  readonly operator: Operator;
+  readonly inputs: readonly string[];
+}
+
 export class GraphReader {
   readonly constants: ReadonlyMap<string, Constant>;
   readonly #layout: Graph['layout'];

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type FusedPade, fusedPade, padeFunctions, runFusedPade } from './fusedPade.js';
 import type { BINARY, Graph, Node, UNARY, Window } from './graph.js';
 import { channelsLast } from './layout.js';
-import { plain } from './plain.js';
+import { notPlain, plain } from './plain.js';
 
 /** Is shown a node's result, which it borrows. */
 export type Look = (node: string, result: tf.Tensor) => void;
@@ -132,7 +132,7 @@ function calculate(node: Node, inputs: readonly tf.Tensor[]): tf.Tensor {
     case 'pick':
     case 'view':
     case 'call':
-      throw new RangeError(`a plain graph has no operator '${node.op}'`);
+      throw notPlain(node.op);
     default:
       return ELEMENTWISE[node.op](x, second);
   }

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { CorruptBundleError, ManifestError } from '../errors.js';
 import { type Constant, type Graph, type Operator, type Pads, sizeOf } from '../graph/graph.js';
-import { GraphReader, GraphReadingError } from '../graph/reading.js';
+import { GraphReader, GraphReadingError, type Translated } from '../graph/reading.js';
 import { checkJson, parseJson } from '../json.js';
 import type { Bytes } from '../manifest.js';
 import { constantsOf, WeightSpec } from './weights.js';
@@ -120,11 +120,6 @@ function graphOf(json: z.output<typeof ModelFile>, weights: ReadonlyMap<string, 
 
 /** TensorFlow's names -> ours. */
 const SIMPLE_OPERATORS = new Map(Object.entries(SIMPLE).map(([ours, theirs]) => [theirs as string, ours]));
-
-interface Translated {
-  readonly operator: Operator;
-  readonly inputs: readonly string[];
-}
 
 class Translation {
   readonly reader: GraphReader;

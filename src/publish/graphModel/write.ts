@@ -1,6 +1,6 @@
 /** A graph as a tfjs graph-model that stock `tf.loadGraphModel` runs: core operators only, nothing to register. */
 import type { Constant, Graph, Node, Window } from '../graph/graph.js';
-import { plain } from '../graph/plain.js';
+import { notPlain, plain } from '../graph/plain.js';
 import type { Bytes } from '../manifest.js';
 import { shards } from './shards.js';
 import { storeFloats, storeIntegers, type WeightStorage } from './weights.js';
@@ -191,7 +191,7 @@ class GraphDef {
       case 'pick':
       case 'view':
       case 'call':
-        throw new RangeError(`a plain graph has no operator '${node.op}'`);
+        throw notPlain(node.op);
       default:
         put(SIMPLE[node.op], inputs);
     }

@@ -20,7 +20,7 @@ import {
   type Pads,
   sizeOf,
 } from '../graph/graph.js';
-import { GraphReader, GraphReadingError } from '../graph/reading.js';
+import { GraphReader, GraphReadingError, type Translated } from '../graph/reading.js';
 import type { Bytes } from '../manifest.js';
 import { DOMAIN, IR_VERSION, OPSET, SIMPLE } from './write.js';
 
@@ -130,11 +130,6 @@ function functionOf(
   if (given.domain !== DOMAIN || given.output.length !== 1)
     throw new GraphReadingError(field, `is not a function of the domain ${DOMAIN} with one output`);
   return { parameters: given.input, nodes, output: given.output[0]! };
-}
-
-interface Translated {
-  readonly operator: Operator;
-  readonly inputs: readonly string[];
 }
 
 class Translation {

@@ -1,4 +1,5 @@
 /** Proves the formats of a bundle equal to the network that they were made from, by running them. */
+
 import type * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { PadezooError } from '../../errors.js';
@@ -7,6 +8,7 @@ import type { Bytes, Format, ParityRecord } from '../manifest.js';
 import { type Agreement, compare, isEqual, TOLERANCE } from './compare.js';
 import { firstDifference } from './firstDifference.js';
 import type { ParityInputs } from './inputs.js';
+import { joined } from './joined.js';
 import { type Runtime, runtimeOf } from './runtimes.js';
 
 /** A format does not calculate what its source does. */
@@ -120,14 +122,4 @@ export function recordOf(format: Format, runtime: Runtime, agreement: Agreement)
     topOneAgreement: (images - otherTopOne - ties) / images,
     ties,
   };
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

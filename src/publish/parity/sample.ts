@@ -1,4 +1,5 @@
 /** A few of the images of the proof with the source's logits, so that anybody can prove a bundle without its data set. */
+
 import type * as tf from '@tensorflow/tfjs-core';
 import { SafetensorsError } from '../../safetensors/errors.js';
 import { parseSafetensors } from '../../safetensors/read.js';
@@ -6,6 +7,7 @@ import { writeSafetensors } from '../../safetensors/write.js';
 import { ManifestError } from '../errors.js';
 import type { Bytes } from '../manifest.js';
 import type { ParityInputs } from './inputs.js';
+import { joined } from './joined.js';
 import type { Reference } from './prove.js';
 
 export const SAMPLE_FILE = 'parity.safetensors';
@@ -23,8 +25,8 @@ export function sampleFile(
   const count = Math.max(1, Math.floor(MAX_BYTES / (4 * size)));
   const hardOnes = hard > 0 ? Math.min(hard, count >> 1) : 0;
   const realOnes = Math.min(first.shape[0]!, real, count - hardOnes);
-  const inputs = concat([valuesOf(first, realOnes, size), valuesOf(last, hardOnes, size)]);
-  const rows = concat([
+  const inputs = joined([valuesOf(first, realOnes, size), valuesOf(last, hardOnes, size)]);
+  const rows = joined([
     logits.subarray(0, realOnes * classes),
     logits.subarray(real * classes, (real + hardOnes) * classes),
   ]);
@@ -68,14 +70,4 @@ export function readSample(bundle: string, bytes: Bytes, inputShape: readonly nu
 
 function valuesOf(batch: tf.Tensor, count: number, size: number): Float32Array {
   return (batch.dataSync() as Float32Array).slice(0, count * size);
-}
-
-function concat(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
