@@ -173,13 +173,12 @@ bool isComposed(const c10::OperatorHandle& op) {
 
 }  // namespace
 
-void callOrDescribe(const c10::OperatorHandle& op, torch::jit::Stack& stack) {
-  const torch::jit::Stack arguments = stack;  // kept for the message: the call consumes its stack
+void callOrDescribe(const c10::OperatorHandle& op, torch::jit::Stack& stack, c10::function_ref<torch::jit::Stack()> again) {
   try {
     if (isComposed(op)) op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::PrivateUse1), &stack);
     else op.callBoxed(stack);
   } catch (const std::exception& error) {
-    throw described(op.schema(), arguments, error);
+    throw described(op.schema(), again(), error);
   }
 }
 
@@ -190,7 +189,11 @@ torch::jit::Stack callBoxed(const c10::OperatorHandle& op, const Napi::Array& ar
   } catch (const std::exception& error) {
     throw described(op.schema(), stack, error);
   }
-  callOrDescribe(op, stack);
+  callOrDescribe(op, stack, [&] {
+    torch::jit::Stack same;
+    convertArguments(op.schema(), arguments, tensors, same);
+    return same;
+  });
   return stack;
 }
 

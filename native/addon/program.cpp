@@ -87,7 +87,7 @@ void Program::noteWritten(const Step& step) {
   }
 }
 
-void Program::execute(const Step& step, std::vector<at::Tensor>& slots) const {
+torch::jit::Stack Program::argumentsOf(const Step& step, const std::vector<at::Tensor>& slots) {
   torch::jit::Stack stack = step.arguments;
   for (size_t i = 0; i < step.operands.size(); i++) {
     const Operand& operand = step.operands[i];
@@ -101,7 +101,12 @@ void Program::execute(const Step& step, std::vector<at::Tensor>& slots) const {
     if (value.isTensorList()) value.toTensorList().set(operand.element, slots[operand.slot]);
     else value.toList().set(operand.element, slots[operand.slot]);
   }
-  callOrDescribe(step.op, stack);
+  return stack;
+}
+
+void Program::execute(const Step& step, std::vector<at::Tensor>& slots) const {
+  torch::jit::Stack stack = argumentsOf(step, slots);
+  callOrDescribe(step.op, stack, [&] { return argumentsOf(step, slots); });
   size_t next = 0;
   const auto keep = [&](const at::Tensor& tensor) {
     if (tensor.defined()) slots[step.results.at(next++)] = tensor;  // what was not asked for has no slot

@@ -45,6 +45,8 @@ class Program {
 
   void prepare(const Napi::Object& call, const std::vector<c10::OperatorHandle>& operators);
   void noteWritten(const Step& step);
+  /// The recorded arguments with the tensors that this run has in their place.
+  static torch::jit::Stack argumentsOf(const Step& step, const std::vector<at::Tensor>& slots);
   void execute(const Step& step, std::vector<at::Tensor>& slots) const;
 
   std::vector<at::Tensor> runCalls(const std::vector<at::Tensor>& inputs) const;
