@@ -1,5 +1,6 @@
 /** Where the command line's words go: results to standard output, everything else to standard error. */
 import Table from 'cli-table3';
+import type { ParityRecord } from '../publish/manifest.js';
 
 /** Prints the result: as JSON for machines, or as `human` says it. */
 export function printResult(
@@ -53,4 +54,15 @@ export function count(value: number): string {
 /** 0.8453 -> `84.5 %` */
 export function percentage(fraction: number | undefined): string {
   return fraction === undefined ? '-' : `${(fraction * 100).toFixed(1)} %`;
+}
+
+/** How near each format of a checkpoint is to its source. */
+export function parityTable(formats: readonly ParityRecord[]): string {
+  const rows = formats.map(({ format, runtime, maxRelativeError, topOneAgreement }) => [
+    format,
+    runtime,
+    maxRelativeError.toExponential(1),
+    `${(100 * topOneAgreement).toFixed(2)} %`,
+  ]);
+  return table(['format', 'run by', 'largest error', 'same class'], rows);
 }

@@ -7,7 +7,7 @@ import { FORMATS } from '../publish/manifest.js';
 import { type Publishable, publish } from '../publish/publish.js';
 import { readRun } from '../publish/readRun.js';
 import { command } from './options.js';
-import { note, printResult, table } from './output.js';
+import { note, parityTable, printResult } from './output.js';
 
 interface Flags {
   readonly to: string;
@@ -79,15 +79,7 @@ async function run(path: string, flags: Flags): Promise<void> {
       `archive: ${archive}`,
       npmPackage && `package: ${npmPackage}`,
       commit && `commit:  ${commit}`,
-      table(
-        ['format', 'run by', 'largest error', 'same class'],
-        (manifest.parity?.formats ?? []).map(record => [
-          record.format,
-          record.runtime,
-          record.maxRelativeError.toExponential(1),
-          `${(100 * record.topOneAgreement).toFixed(2)} %`,
-        ]),
-      ),
+      parityTable(manifest.parity?.formats ?? []),
     ]
       .filter(Boolean)
       .join('\n'),

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { engine } from '../engines/index.js';
 import { verifyBundle } from '../publish/verifyBundle.js';
 import { command } from './options.js';
-import { printResult, table } from './output.js';
+import { parityTable, printResult } from './output.js';
 
 export function verifyCommand(): Command {
   return command(
@@ -23,18 +23,12 @@ async function run(path: string, flags: { json?: boolean }): Promise<void> {
   const { ok, problems, manifest, parity } = await verifyBundle(path);
   const files = manifest?.files.length ?? 0;
   printResult({ ok, problems, files, ...(parity && { parity }) }, flags, () => {
-    const rows = (parity?.formats ?? []).map(record => [
-      record.format,
-      record.runtime,
-      record.maxRelativeError.toExponential(1),
-      `${(100 * record.topOneAgreement).toFixed(2)} %`,
-    ]);
     return [
       ...(ok ? [`${path}: all ${files} files are as they were published`] : []),
       ...problems.map(({ file, problem }) => `${file}: ${problem}`),
       ...(parity
         ? [
-            table(['format', 'run by', 'largest error', 'same class'], rows),
+            parityTable(parity.formats),
             `on ${parity.inputs.real} images (${parity.inputs.source}) and ${parity.inputs.hard} hard ones`,
           ]
         : []),
