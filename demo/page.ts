@@ -40,7 +40,7 @@ async function start(): Promise<void> {
   }
   await tf.ready();
   const model = await tf.loadGraphModel(new URL('../graph/model.json', location.href).href);
-  say(`loaded; runs on ${tf.getBackend()}`);
+  say(`Loaded; runs on ${tf.getBackend()}`);
   document.body.dataset.ready = tf.getBackend();
   const classify = (image: CanvasImageSource) => show(model, pixelsOf(image));
   listen(classify);
