@@ -36,10 +36,11 @@ struct BySize {
   }
 };
 
-/// Lies in the cache line before what the caller gets; without a block it is malloc's.
+/// Lies in the cache line before what the caller gets; with neither a block nor a stretch it is malloc's.
 struct Header {
-  Block* block;
   size_t bytes;
+  Block* block;
+  Stretch* stretch;
 };
 static_assert(sizeof(Header) <= kAlignment, "the header lies in one cache line before the block");
 
@@ -57,12 +58,12 @@ class Cache {
       free_.insert(new Block{static_cast<char*>(arena), physical_, 0, true, nullptr, nullptr});
   }
 
-  void* take(size_t wanted) {
-    const size_t bytes = roundedUp(wanted, kAlignment) + kAlignment;
+  /// @param bytes header included
+  void* take(size_t bytes) {
     std::lock_guard<std::mutex> lock(mutex_);
     Block* block = bytes > kSmallest ? bestFit(bytes) : nullptr;
     void* data = (block ? block->begin : fromMalloc(bytes)) + kAlignment;
-    *headerOf(data) = {block, block ? block->bytes : bytes};
+    *headerOf(data) = {block ? block->bytes : bytes, block, nullptr};
     used_ += headerOf(data)->bytes;
     return data;
   }
@@ -156,8 +157,23 @@ Cache& cache() {
   return *instance;
 }
 
-void giveBack(void* block) {
-  if (block) cache().give(block);
+thread_local Placement* placement = nullptr;
+
+void* takeBlock(size_t wanted) {
+  const size_t bytes = roundedUp(wanted, kAlignment) + kAlignment;
+  if (!placement || bytes <= kSmallest) return cache().take(bytes);
+  void* placed = placement->place(bytes);
+  void* data = placed ? placed : cache().take(bytes);
+  placement->taken(data, bytes);
+  return data;
+}
+
+void giveBack(void* data) {
+  if (!data) return;
+  const Header header = *headerOf(data);
+  if (placement && header.bytes > kSmallest) placement->given(data, header.stretch);
+  if (header.stretch) header.stretch->letGo();
+  else cache().give(data);
 }
 
 class CachingAllocator final : public c10::Allocator {
@@ -173,7 +189,7 @@ class CachingAllocator final : public c10::Allocator {
 
  private:
   static c10::DataPtr make(size_t bytes) {
-    void* block = bytes ? cache().take(bytes) : nullptr;
+    void* block = bytes ? takeBlock(bytes) : nullptr;
     return {block, block, &giveBack, c10::Device(c10::DeviceType::CPU)};
   }
 };
@@ -188,6 +204,23 @@ void installCachingAllocator() {
   }();
   (void)allocator;
 }
+
+Stretch* Stretch::make(size_t bytes) { return new Stretch(cache().take(bytes + kAlignment)); }
+
+void* Stretch::at(size_t offset) {
+  users_++;
+  void* data = static_cast<char*>(memory_) + offset + kAlignment;
+  *headerOf(data) = {kSmallest + 1, nullptr, this};
+  return data;
+}
+
+void Stretch::letGo() {
+  if (--users_ > 0) return;
+  cache().give(memory_);
+  delete this;
+}
+
+void setPlacement(Placement* chosen) { placement = chosen; }
 
 AllocatorFigures allocatorFigures() { return cache().figures(); }
 void releaseCachedMemory() { cache().release(); }

@@ -132,7 +132,8 @@ std::vector<at::Tensor> Program::run(const std::vector<at::Tensor>& inputs) {
   return graph_ ? graph_->run(inputs, written_, body) : body(inputs);
 }
 
-std::vector<at::Tensor> Program::runCalls(const std::vector<at::Tensor>& inputs) const {
+std::vector<at::Tensor> Program::runCalls(const std::vector<at::Tensor>& inputs) {
+  const MemoryPlan::Run inPlannedMemory(memory_);  // it ends after the slots have been emptied
   std::vector<at::Tensor> slots(slotCount_);
   std::copy(inputs.begin(), inputs.end(), slots.begin());
   std::copy(constants_.begin(), constants_.end(), slots.begin() + static_cast<int64_t>(inputs.size()));
