@@ -1,5 +1,5 @@
 /** Convolutions on NHWC tensors: the same bytes are channels_last to libtorch, so nothing is transposed in memory. */
-import { backend_util } from '@tensorflow/tfjs-core';
+import { backend_util, util } from '@tensorflow/tfjs-core';
 import type { Aten, PendingTensor, TorchTensor } from '../aten.js';
 import type { Attributes, Call, Kernels } from '../kernel.js';
 import { enginePrecision, operand } from '../precision.js';
@@ -130,6 +130,19 @@ function convolve(call: Call, { depthwise }: { depthwise: boolean }): TorchTenso
   return plus(channelsFirst ? y : toNhwc(aten, y));
 }
 
+/** tfjs's gradient of `conv2d` does not pass on how the forward pass rounded; the shape of what it gives back tells. */
+function geometryOfGradient(
+  dyShape: number[],
+  inShape: number[],
+  filterShape: number[],
+  attributes: Attributes,
+  depthwise: boolean,
+): Geometry {
+  const shape = geometry(inShape, filterShape, attributes, depthwise);
+  if (util.arraysEqual(shape.info.outShape, dyShape)) return shape;
+  return geometry(inShape, filterShape, { ...attributes, dimRoundingMode: 'ceil' }, depthwise);
+}
+
 type Wanted = 'input' | 'filter';
 
 /** One of the two gradients of a convolution; the operand whose gradient is wanted may be given by its shape alone. */
@@ -144,7 +157,7 @@ function gradient(
   const inShape = Array.isArray(x) ? x : x.shape;
   const filterShape = Array.isArray(filter) ? filter : filter.shape;
   if (dy.shape.includes(0)) return aten('new_zeros', dy, wanted === 'input' ? inShape : filterShape);
-  const shape = geometry(inShape, filterShape, attributes, depthwise);
+  const shape = geometryOfGradient(dy.shape, inShape, filterShape, attributes, depthwise);
   const narrowed = operand(aten, dy);
   if (!depthwise && isProduct(shape, wanted, narrowed.dtype)) {
     return wanted === 'input'
