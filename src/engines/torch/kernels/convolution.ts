@@ -8,6 +8,7 @@ import {
   depthwiseFilterGradient,
   depthwiseInputGradient,
   isOwnDepthwise,
+  isPixelByPixel,
   isProduct,
   patchConvolution,
   patchFilterGradient,
@@ -88,6 +89,20 @@ function depthwiseFilter(aten: Aten, filter: TorchTensor): TorchTensor {
   return aten('reshape', aten('permute', filter, HWCM_TO_CMHW), [channels * multiplier, 1, height, width]);
 }
 
+/** The input's gradient where windows lie pixel by pixel: itself a convolution, with the filter turned round. */
+function depthwiseTurned(
+  aten: Aten,
+  dy: TorchTensor,
+  filter: TorchTensor,
+  { padding, dilation, info }: Geometry,
+) {
+  const reach = [info.effectiveFilterHeight, info.effectiveFilterWidth];
+  const turned = depthwiseFilter(aten, aten('flip', filter, [0, 1]));
+  const around = padding.even.map((pad, axis) => reach[axis]! - 1 - pad);
+  const dx = aten('conv2d', toNchw(aten, dy), turned, null, [1, 1], around, dilation, info.inChannels);
+  return toNhwc(aten, dx);
+}
+
 function filterOf(aten: Aten, filter: TorchTensor, depthwise: boolean): TorchTensor {
   return depthwise ? depthwiseFilter(aten, filter) : aten('permute', filter, HWIO_TO_OIHW);
 }
@@ -165,9 +180,10 @@ function gradient(
       : patchFilterGradient(aten, narrowed, operand(aten, x as TorchTensor), shape);
   }
   if (depthwise && isOwnDepthwise(shape, narrowed.dtype)) {
-    return wanted === 'input'
-      ? depthwiseInputGradient(aten, narrowed, operand(aten, filter as TorchTensor), shape)
-      : depthwiseFilterGradient(aten, narrowed, operand(aten, x as TorchTensor), shape);
+    if (wanted === 'filter')
+      return depthwiseFilterGradient(aten, narrowed, operand(aten, x as TorchTensor), shape);
+    const ofDy = isPixelByPixel(shape) ? depthwiseTurned : depthwiseInputGradient;
+    return ofDy(aten, narrowed, operand(aten, filter as TorchTensor), shape);
   }
   const channelsFirst = attributes.dataFormat === 'NCHW';
   const nchw = (t: TorchTensor) => (channelsFirst ? t : toNchw(aten, t));
