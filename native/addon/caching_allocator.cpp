@@ -8,6 +8,7 @@
 #include <torch/version.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -41,6 +42,7 @@ struct Header {
   size_t bytes;
   Block* block;
   Stretch* stretch;
+  size_t piece;
 };
 static_assert(sizeof(Header) <= kAlignment, "the header lies in one cache line before the block");
 
@@ -60,12 +62,17 @@ class Cache {
 
   /// @param bytes header included
   void* take(size_t bytes) {
+    void* data = bytes > kSmallest ? takeFromArena(bytes) : nullptr;
+    if (data) return data;
     std::lock_guard<std::mutex> lock(mutex_);
-    Block* block = bytes > kSmallest ? bestFit(bytes) : nullptr;
-    void* data = (block ? block->begin : fromMalloc(bytes)) + kAlignment;
-    *headerOf(data) = {block ? block->bytes : bytes, block, nullptr};
-    used_ += headerOf(data)->bytes;
-    return data;
+    return handOut(fromMalloc(bytes), {bytes, nullptr, nullptr, 0});
+  }
+
+  /// Null where no free block is as large.
+  void* takeFromArena(size_t bytes) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    Block* block = bestFit(bytes);
+    return block ? handOut(block->begin, {block->bytes, block, nullptr, 0}) : nullptr;
   }
 
   void give(void* data) {
@@ -77,7 +84,7 @@ class Cache {
     block->free = true;
     block->kept = block->bytes;
     cached_ += block->kept;
-    if (cached_ > limit_) unmap(block);
+    if (cached_ > limit_) unmap(block, block->kept - std::min(block->kept, cached_ - limit_));
     if (block->after && block->after->free) join(block, block->after, block->after);
     if (block->before && block->before->free) block = join(block->before, block, block->before);
     free_.insert(block);
@@ -94,6 +101,12 @@ class Cache {
   }
 
  private:
+  void* handOut(char* begin, const Header& header) {
+    *headerOf(begin + kAlignment) = header;
+    used_ += header.bytes;
+    return begin + kAlignment;
+  }
+
   char* fromMalloc(size_t bytes) {
     void* begin = nullptr;
     TORCH_CHECK(posix_memalign(&begin, kAlignment, bytes) == 0, "out of memory: ", bytes, " bytes wanted");
@@ -133,14 +146,14 @@ class Cache {
     return first;
   }
 
-  /// Gives the whole pages of a free block back to the system.
-  void unmap(Block* block) {
-    if (block->kept == 0) return;
-    const uintptr_t begin = roundedUp(reinterpret_cast<uintptr_t>(block->begin), page_);
+  /// Gives whole pages of a free block back to the system: all behind its first `kept` bytes.
+  void unmap(Block* block, size_t kept = 0) {
+    if (block->kept <= kept) return;
+    const uintptr_t begin = roundedUp(reinterpret_cast<uintptr_t>(block->begin) + kept, page_);
     const uintptr_t end = (reinterpret_cast<uintptr_t>(block->begin) + block->bytes) / page_ * page_;
     if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-    cached_ -= block->kept;
-    block->kept = 0;
+    cached_ -= block->kept - kept;
+    block->kept = kept;
   }
 
   std::mutex mutex_;
@@ -171,7 +184,7 @@ void* takeBlock(size_t wanted) {
 void giveBack(void* data) {
   if (!data) return;
   const Header header = *headerOf(data);
-  if (placement && header.bytes > kSmallest) placement->given(data, header.stretch);
+  if (placement && header.bytes > kSmallest) placement->given(data, header.stretch, header.piece);
   if (header.stretch) header.stretch->letGo();
   else cache().give(data);
 }
@@ -205,12 +218,15 @@ void installCachingAllocator() {
   (void)allocator;
 }
 
-Stretch* Stretch::make(size_t bytes) { return new Stretch(cache().take(bytes + kAlignment)); }
+Stretch* Stretch::make(size_t bytes) {
+  void* memory = cache().takeFromArena(bytes + kAlignment);
+  return memory ? new Stretch(memory) : nullptr;
+}
 
-void* Stretch::at(size_t offset) {
+void* Stretch::at(size_t offset, size_t piece) {
   users_++;
   void* data = static_cast<char*>(memory_) + offset + kAlignment;
-  *headerOf(data) = {kSmallest + 1, nullptr, this};
+  *headerOf(data) = {kSmallest + 1, nullptr, this, piece};
   return data;
 }
 

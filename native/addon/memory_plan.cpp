@@ -9,6 +9,8 @@ namespace {
 
 /// A program that never takes the same twice (a library that fills a cache as it goes) is left to the arena after so many.
 constexpr int kMostWatched = 4;
+/// After so many runs that went by the plan, those that were watched before are forgiven.
+constexpr int kProven = 64;
 
 }  // namespace
 
@@ -44,19 +46,31 @@ void MemoryPlan::layOut() {
   }
 }
 
-MemoryPlan::Run::Run(MemoryPlan& plan) : plan_(plan) {
-  if (!plan_.following_) plan_.pieces_.clear();
-  if (plan_.bytes()) stretch_ = Stretch::make(plan_.stretch_);
-  if (plan_.following_ || plan_.watched_ < kMostWatched) setPlacement(this);
+MemoryPlan::Run::Run(MemoryPlan& plan) : plan_(plan), follows_(plan.following_) {
+  if (follows_) {
+    if (plan_.stretch_) stretch_ = Stretch::make(plan_.stretch_);
+    if (plan_.stretch_ && !stretch_) return;  // not in one piece: the arena may have it in many
+  } else if (plan_.watched_ < kMostWatched) {
+    plan_.pieces_.clear();
+  } else {
+    return;
+  }
+  setPlacement(this);
 }
 
 MemoryPlan::Run::~Run() {
   setPlacement(nullptr);
   if (stretch_) stretch_->letGo();
-  if (plan_.following_) {
-    plan_.following_ = !differs_ && next_ == plan_.pieces_.size();
+}
+
+void MemoryPlan::Run::finish() {
+  setPlacement(nullptr);
+  if (follows_) {
+    plan_.following_ = !differs_ && (!stretch_ || next_ == plan_.pieces_.size());
+    if (++plan_.followed_ == kProven) plan_.watched_ = 0;
   } else if (plan_.watched_ < kMostWatched) {
     plan_.watched_++;
+    plan_.followed_ = 0;
     plan_.layOut();
     plan_.following_ = true;
     releaseCachedMemory();  // where the arena put the blocks, the stretch will seldom fit in
@@ -64,22 +78,23 @@ MemoryPlan::Run::~Run() {
 }
 
 void* MemoryPlan::Run::place(size_t bytes) {
-  if (!plan_.following_ || differs_) return nullptr;
-  const Piece* piece = next_ < plan_.pieces_.size() ? &plan_.pieces_[next_++] : nullptr;
-  // The moment tells, too: when something watched was given back by now, and is not, its memory is still in use.
+  if (!follows_ || differs_) return nullptr;
+  const size_t next = next_++;
+  const Piece* piece = next < plan_.pieces_.size() ? &plan_.pieces_[next] : nullptr;
   differs_ = !piece || piece->bytes != bytes || piece->born != now_++;
-  return differs_ || piece->died == kOutlives ? nullptr : stretch_->at(piece->offset);
+  return differs_ || piece->died == kOutlives ? nullptr : stretch_->at(piece->offset, next);
 }
 
 void MemoryPlan::Run::taken(void* block, size_t bytes) {
-  if (plan_.following_) return;
+  if (follows_) return;
   live_[block] = plan_.pieces_.size();
   plan_.pieces_.push_back({bytes, now_++});
 }
 
-void MemoryPlan::Run::given(void* block, const Stretch* stretch) {
-  if (plan_.following_) {
-    if (stretch && stretch == stretch_) now_++;
+void MemoryPlan::Run::given(void* block, const Stretch* stretch, size_t piece) {
+  if (follows_) {
+    // The same pieces live at every moment as when it was watched, or it differs: no memory is handed out while it is used.
+    if (stretch && stretch == stretch_) differs_ |= plan_.pieces_[piece].died != now_++;
     return;
   }
   const auto found = live_.find(block);

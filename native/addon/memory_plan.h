@@ -27,15 +27,18 @@ class MemoryPlan {
     ~Run();
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
+    /// To be called when all has been done and only what outlives the run is left; without it nothing is learnt from the run.
+    void finish();
 
    private:
     void* place(size_t bytes) override;
     void taken(void* block, size_t bytes) override;
-    void given(void* block, const Stretch* stretch) override;
+    void given(void* block, const Stretch* stretch, size_t piece) override;
 
     MemoryPlan& plan_;
-    size_t now_ = 0;                          // counts takings, and givings of what the run itself took
-    std::unordered_map<void*, size_t> live_;  // watched: pieces by their block
+    const bool follows_;
+    size_t now_ = 0;                          // counts takings, and givings of what may lie in the stretch
+    std::unordered_map<void*, size_t> live_;  // watching: pieces by their block
     Stretch* stretch_ = nullptr;              // following: where the blocks lie
     size_t next_ = 0;                         // following: the piece that comes next
     bool differs_ = false;
@@ -54,7 +57,7 @@ class MemoryPlan {
   std::vector<Piece> pieces_;  // in the order in which a run takes them
   size_t stretch_ = 0;
   bool following_ = false;
-  int watched_ = 0;
+  int watched_ = 0, followed_ = 0;  // runs, lately
 };
 
 }  // namespace padezoo

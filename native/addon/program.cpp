@@ -133,7 +133,7 @@ std::vector<at::Tensor> Program::run(const std::vector<at::Tensor>& inputs) {
 }
 
 std::vector<at::Tensor> Program::runCalls(const std::vector<at::Tensor>& inputs) {
-  const MemoryPlan::Run inPlannedMemory(memory_);  // it ends after the slots have been emptied
+  MemoryPlan::Run inPlannedMemory(memory_);
   std::vector<at::Tensor> slots(slotCount_);
   std::copy(inputs.begin(), inputs.end(), slots.begin());
   std::copy(constants_.begin(), constants_.end(), slots.begin() + static_cast<int64_t>(inputs.size()));
@@ -141,6 +141,8 @@ std::vector<at::Tensor> Program::runCalls(const std::vector<at::Tensor>& inputs)
   std::vector<at::Tensor> outputs;
   outputs.reserve(outputs_.size());
   for (const uint32_t slot : outputs_) outputs.push_back(slots[slot]);
+  slots.clear();
+  inPlannedMemory.finish();
   return outputs;
 }
 

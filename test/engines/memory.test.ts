@@ -205,6 +205,29 @@ torchTest(
   },
 );
 
+torchTest('a first replay that fails is no example: later outputs hold their own memory alone', async t => {
+  const { grown } = await alone(`
+    import { CompiledStep } from '${new URL('../../src/engines/compiledStep.js', import.meta.url)}';
+    const step = new CompiledStep(([x, index]) => {
+      const output = tf.add(x, 1);
+      const parts = Array.from({ length: 16 }, (_, i) => tf.mul(x, i));
+      return [output, tf.gather(tf.sum(tf.addN(parts), 1), index)];
+    });
+    const x = tf.ones([512, 512]);
+    const run = index => tf.tidy(() => step.run([x, tf.tensor1d([index], 'int32')]));
+    for (const index of [0, 0, 512, 0, 0, 0]) {
+      try {
+        tf.dispose(run(index));
+      } catch {}
+    }
+    const before = engine.memory().usedBytes;
+    const held = Array.from({ length: 10 }, () => run(0));
+    console.log(JSON.stringify({ grown: engine.memory().usedBytes - before }));
+    tf.dispose(held);
+  `);
+  t.true(grown < 10.5 * 2 ** 20, `${(grown / 2 ** 20).toFixed(1)} MiB for ten outputs of one`);
+});
+
 /** Bytes that the process may grow by in the last 8,000 of 10,000 steps: half a kilobyte a step, less than any tensor. */
 const MOST_GROWTH = 4e6;
 

@@ -78,7 +78,21 @@ torchTest('a run that fails halfway leaves its memory in order', t => {
   t.true(step.replay!.plannedBytes > 0);
   t.throws(() => at(512), { message: /aten::\w+\(/ });
   for (let i = 0; i < 5; i++) t.is(at(i), sum);
-  t.true(step.replay!.plannedBytes > 0, 'it is planned anew');
+  t.true(step.replay!.plannedBytes > 0, 'the plan stands');
+  step.dispose();
+});
+
+torchTest('an input in another layout, which takes a copy more, does not shift what lies where', t => {
+  const step = new CompiledStep(([x]) => {
+    const turned = tf.reverse(tf.reshape(x!, [256, 1024]), 1); // both copy where x is not dense
+    return [tf.sum(tf.add(turned, 1)), tf.sum(tf.mul(turned, 2))];
+  });
+  const dense = large(1);
+  const strided = tf.transpose(dense);
+  for (const x of [dense, dense, dense, dense, strided, strided, dense, strided, dense, dense]) {
+    const sums = tf.tidy(() => step.run([x]).map(output => output.dataSync()[0]));
+    t.deepEqual(sums, [2 ** 19, 2 ** 19]);
+  }
   step.dispose();
 });
 

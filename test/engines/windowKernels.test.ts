@@ -188,3 +188,27 @@ for (const { size, kernel, pad, rounding } of [
     },
   );
 }
+
+torchTest('rounding that adds a window along one axis and none along the other has gradients', async t => {
+  await tf.setBackend('torch');
+  const [x, filter] = [tf.ones([2, 7, 8, 2]) as tf.Tensor4D, tf.ones([3, 3, 2, 3]) as tf.Tensor4D];
+  const gradients = (convolved: (image: tf.Tensor4D, filter: tf.Tensor4D) => tf.Tensor) =>
+    tf.grads((a, b) => tf.sum(convolved(a as tf.Tensor4D, b as tf.Tensor4D)))([x, filter]);
+  const rounded = gradients((a, b) => tf.conv2d(a, b, 3, 0, 'NHWC', 1, 'round'));
+  const byHand = gradients((a, b) =>
+    tf.conv2d(
+      tf.pad(a, [
+        [0, 0],
+        [0, 0],
+        [0, 1],
+        [0, 0],
+      ]) as tf.Tensor4D,
+      b,
+      3,
+      'valid',
+    ),
+  );
+  rounded.forEach((gradient, i) => {
+    t.deepEqual([...gradient.dataSync()], [...byHand[i]!.dataSync()]);
+  });
+});

@@ -153,9 +153,12 @@ function geometryOfGradient(
   attributes: Attributes,
   depthwise: boolean,
 ): Geometry {
-  const shape = geometry(inShape, filterShape, attributes, depthwise);
-  if (util.arraysEqual(shape.info.outShape, dyShape)) return shape;
-  return geometry(inShape, filterShape, { ...attributes, dimRoundingMode: 'ceil' }, depthwise);
+  const given = geometry(inShape, filterShape, attributes, depthwise);
+  if (util.arraysEqual(given.info.outShape, dyShape)) return given;
+  const [rounded, up] = ['round', 'ceil'].map(dimRoundingMode =>
+    geometry(inShape, filterShape, { ...attributes, dimRoundingMode }, depthwise),
+  );
+  return util.arraysEqual(rounded!.info.outShape, dyShape) ? rounded! : up!;
 }
 
 type Wanted = 'input' | 'filter';
