@@ -2,6 +2,7 @@
 import test from 'ava';
 import { CompiledStep } from '../../src/engines/compiledStep.js';
 import { engine, pau, tf, zoo } from '../../src/index.js';
+import { uniform } from '../../src/random.js';
 import { Recipe } from '../../src/training/recipe.js';
 import { TrainStep } from '../../src/training/trainStep.js';
 import { torchTest } from '../support/engine.js';
@@ -118,4 +119,64 @@ torchTest('a network of many layers trains to the same weights, bit for bit, wit
     return { losses, weights };
   });
   t.deepEqual(results[0], results[1]);
+});
+
+const OPERATORS: readonly ((a: tf.Tensor, b: tf.Tensor) => tf.Tensor)[] = [
+  (a, b) => tf.add(a, b),
+  (a, b) => tf.mul(a, b),
+  a => tf.tanh(a),
+  a => tf.relu(a),
+  a => tf.transpose(a),
+  a => tf.reverse(a, 1),
+  a => tf.reshape(tf.reshape(a, [64, 1024]), [256, 256]),
+  (a, b) => tf.sub(a, tf.mean(b, 1, true)),
+  a =>
+    tf.pad(tf.slice(a, [1, 0], [255, 256]), [
+      [0, 1],
+      [0, 0],
+    ]),
+  (a, b) => tf.matMul(a, tf.mul(b, 1 / 256)),
+];
+
+/** A step of operators drawn by `seed`; some of its results outlive it. */
+function randomStep(seed: number) {
+  const draws = uniform(new Float32Array(60), { low: 0, high: 1 }, seed);
+  return ([x]: readonly tf.Tensor[]): tf.Tensor[] => {
+    const known = [x!];
+    for (let i = 0; i < 20; i++) {
+      const pick = (draw: number) => known[Math.floor(draw * known.length)]!;
+      const operator = OPERATORS[Math.floor(draws[3 * i]! * OPERATORS.length)]!;
+      known.push(operator(pick(draws[3 * i + 1]!), pick(draws[3 * i + 2]!)));
+    }
+    return [...known.slice(1).map(each => tf.sum(each)), known[7]!, known.at(-1)!];
+  };
+}
+
+torchTest('steps drawn by chance give what they give uncompiled, whatever the layout of their input', t => {
+  const values = tf.tensor2d(uniform(new Float32Array(2 ** 16), { low: -1, high: 1 }, 1), [256, 256]);
+  const layouts = [
+    values,
+    tf.transpose(values),
+    tf.slice(tf.concat([values, values], 1), [0, 7], [256, 256]),
+  ];
+  for (let seed = 0; seed < 30; seed++) {
+    const run = randomStep(seed);
+    const step = new CompiledStep(run);
+    const held: [tf.Tensor, tf.Tensor][] = [];
+    for (const layout of [0, 0, 0, 0, 1, 0, 2, 0, 0, 1, 1, 0]) {
+      const given = layouts[layout]!;
+      const wanted = tf.tidy(() => run([given]).map(output => output.clone()));
+      step.run([given]).forEach((output, i) => {
+        held.push([output, wanted[i]!]);
+      });
+    }
+    for (const [output, wanted] of held) // all of them together: a later run must not have changed an earlier one's
+      t.is(
+        Buffer.compare(Buffer.from(output.dataSync().buffer), Buffer.from(wanted.dataSync().buffer)),
+        0,
+        `${seed}`,
+      );
+    tf.dispose(held);
+    step.dispose();
+  }
 });
