@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { Task } from '../src/task.js';
+import { mismatch } from './checksum.js';
 import { DownloadError } from './errors.js';
-import { sha256Of } from './sha256.js';
+import { isGzip } from './gzip.js';
 import { type Arrival, deliver, describeSource, type ExpectedFile, type Source } from './sources.js';
 import type { Progress } from './transfer.js';
 
@@ -97,23 +98,13 @@ async function verify(file: ExpectedFile, contents: Uint8Array): Promise<void> {
         throw new Error(`${file.name} is not the gzip file that was expected: ${cause.message}`, { cause });
       })
     : contents;
-  if (file.sha256 === undefined) {
-    if (plain.length !== file.bytes)
-      throw new Error(`${file.name}: contents have ${plain.length} bytes, not ${file.bytes}`);
-    return;
-  }
-  const sha256 = sha256Of(plain);
-  if (sha256 !== file.sha256)
-    throw new Error(`${file.name}: contents have sha256 ${sha256}, not ${file.sha256}`);
+  const other = mismatch(file.checksum, plain);
+  if (other) throw new Error(`${file.name}: contents have ${other}`);
 }
 
 /** A source may give plain what is kept as `.gz`. */
 async function asNamed({ file, contents }: Arrival): Promise<Uint8Array> {
   return file.name.endsWith('.gz') && !isGzip(contents) ? gzip(contents, {}) : contents;
-}
-
-function isGzip(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
 /** Beside, synced, renamed: under its own name the file is whole or absent. */

@@ -2,7 +2,7 @@
 
 export { CorruptArchiveError } from './archives/tarIndex.js';
 export type { ArraysOptions } from './arrays.js';
-export type { CifarOptions } from './cifar.js';
+export type { Cifar100Options, CifarOptions } from './cifar.js';
 export type {
   Batch,
   Dataset,

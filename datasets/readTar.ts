@@ -2,7 +2,9 @@
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { Parser } from 'tar';
+import { walkTar } from './archives/tarIndex.js';
 import { CorruptFileError } from './errors.js';
+import { readPlain } from './gzip.js';
 
 const MAX_MEMBERS_BYTES = 2 ** 30; // several times CIFAR; stops a bomb from filling memory
 
@@ -18,7 +20,7 @@ export async function readTarMembers(
   let bytes = 0;
   const parser = new Parser({ strict: true });
   parser.on('entry', entry => {
-    if (!wanted(entry.path)) return entry.resume();
+    if (entry.type !== 'File' || !wanted(entry.path)) return entry.resume();
     bytes += entry.size;
     if (bytes > MAX_MEMBERS_BYTES) {
       parser.abort(new Error(`its members hold more than ${MAX_MEMBERS_BYTES} bytes`));
@@ -32,12 +34,27 @@ export async function readTarMembers(
   try {
     await pipeline(createReadStream(archive), parser as unknown as NodeJS.WritableStream);
   } catch (cause) {
-    throw new CorruptFileError(
-      archive,
-      `is not a sound tar archive (${(cause as Error).message})`,
-      'get it again',
-      { cause },
-    );
+    throw unsound(archive, cause);
   }
   return members;
+}
+
+/**
+ * The sizes of its files, by their paths, without their contents; at once, so for archives of some hundred megabytes.
+ * @throws CorruptFileError, CorruptArchiveError
+ */
+export function tarMemberSizes(archive: string): Map<string, number> {
+  const sizes = new Map<string, number>();
+  const tar = readPlain(archive, MAX_MEMBERS_BYTES);
+  const walk = walkTar(archive, 0, tar.length, ({ path, bytes }) => sizes.set(path, bytes));
+  for (let step = walk.next(); !step.done; ) {
+    const { offset, bytes } = step.value;
+    step = walk.next(tar.subarray(offset, offset + bytes));
+  }
+  return sizes;
+}
+
+function unsound(archive: string, cause: unknown): CorruptFileError {
+  const problem = `is not a sound tar archive (${(cause as Error).message})`;
+  return new CorruptFileError(archive, problem, 'get it again', { cause });
 }

@@ -4,7 +4,14 @@ import { OptionsError } from '../src/errors.js';
 import { checkOptions } from '../src/options.js';
 import type { Task } from '../src/task.js';
 import { fromArrays } from './arrays.js';
-import { type CifarOptions, cifar10, cifar100, downloadCifar10, downloadCifar100 } from './cifar.js';
+import {
+  type Cifar100Options,
+  type CifarOptions,
+  cifar10,
+  cifar100,
+  downloadCifar10,
+  downloadCifar100,
+} from './cifar.js';
 import type { Dataset } from './dataset.js';
 import type { DownloadEvent } from './download.js';
 import { downloadFashionMnist, type FashionMnistOptions, fashionMnist } from './fashionMnist.js';
@@ -26,7 +33,7 @@ const members: Readonly<Record<string, Member>> = {
     download: downloadFashionMnist,
   },
   cifar10: { create: options => cifar10(options as CifarOptions), download: downloadCifar10 },
-  cifar100: { create: options => cifar100(options as CifarOptions), download: downloadCifar100 },
+  cifar100: { create: options => cifar100(options as Cifar100Options), download: downloadCifar100 },
 };
 
 const DownloadTarget = z.strictObject({

@@ -7,14 +7,15 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import type { Checksum } from './checksum.js';
 import { readTarMembers } from './readTar.js';
 import { type Progress, partialPath, transfer } from './transfer.js';
 
 /** What a file must be; of a name in `.gz` the contents are meant, since two sources may compress it differently. */
 export interface ExpectedFile {
   readonly name: string;
-  /** Of the uncompressed contents, in hexadecimal; where it is not known, the archive's checksum counts. */
-  readonly sha256?: string;
+  /** Of the uncompressed contents. */
+  readonly checksum: Checksum;
   /** Of the uncompressed contents. */
   readonly bytes: number;
 }
@@ -37,7 +38,7 @@ export type Source =
   | {
       readonly kind: 'archive';
       readonly from: { readonly url: string } | { readonly npm: string };
-      readonly checksum: { readonly algorithm: 'md5' | 'sha256'; readonly value: string };
+      readonly checksum: Checksum;
       readonly bytes: number;
       readonly unpack: Unpack;
     };

@@ -17,7 +17,7 @@ import { temporaryDirectory } from './idxFiles.js';
 const CONTENTS = { 'a.gz': Buffer.alloc(100_000, 'a'), 'b.gz': Buffer.alloc(50_000, 'b') };
 const FILES: ExpectedFile[] = Object.entries(CONTENTS).map(([name, contents]) => ({
   name,
-  sha256: createHash('sha256').update(contents).digest('hex'),
+  checksum: { algorithm: 'sha256', value: createHash('sha256').update(contents).digest('hex') },
   bytes: contents.length,
 }));
 
