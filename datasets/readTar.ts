@@ -10,11 +10,13 @@ const MAX_MEMBERS_BYTES = 2 ** 30; // several times CIFAR; stops a bomb from fil
 
 /**
  * @param wanted by the path in the archive
+ * @param maxBytes of all wanted together
  * @throws CorruptFileError
  */
 export async function readTarMembers(
   archive: string,
   wanted: (path: string) => boolean,
+  maxBytes = MAX_MEMBERS_BYTES,
 ): Promise<Map<string, Uint8Array>> {
   const members = new Map<string, Uint8Array>();
   let bytes = 0;
@@ -22,8 +24,8 @@ export async function readTarMembers(
   parser.on('entry', entry => {
     if (entry.type !== 'File' || !wanted(entry.path)) return entry.resume();
     bytes += entry.size;
-    if (bytes > MAX_MEMBERS_BYTES) {
-      parser.abort(new Error(`its members hold more than ${MAX_MEMBERS_BYTES} bytes`));
+    if (bytes > maxBytes) {
+      parser.abort(new Error(`its members hold more than ${maxBytes} bytes`));
       return entry.resume();
     }
     const chunks: Uint8Array[] = [];
@@ -43,9 +45,9 @@ export async function readTarMembers(
  * The sizes of its files, by their paths, without their contents; at once, so for archives of some hundred megabytes.
  * @throws CorruptFileError, CorruptArchiveError
  */
-export function tarMemberSizes(archive: string): Map<string, number> {
+export function tarMemberSizes(archive: string, maxBytes = MAX_MEMBERS_BYTES): Map<string, number> {
   const sizes = new Map<string, number>();
-  const tar = readPlain(archive, MAX_MEMBERS_BYTES);
+  const tar = readPlain(archive, maxBytes);
   const walk = walkTar(archive, 0, tar.length, ({ path, bytes }) => sizes.set(path, bytes));
   for (let step = walk.next(); !step.done; ) {
     const { offset, bytes } = step.value;

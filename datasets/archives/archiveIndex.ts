@@ -135,11 +135,14 @@ async function walkFile(place: string, range: Range, onEntry: (entry: TarEntry) 
   const reader = new LocationReader();
   try {
     const walk = walkTar(range.name, range.start, range.end, onEntry);
-    const block = Buffer.alloc(2 ** 16);
+    const block = Buffer.alloc(2 ** 16); // the largest that is asked for
+    const header = block.subarray(0, 512); // the usual
     let reads = 0;
     for (let step = walk.next(); !step.done; ) {
       const { offset, bytes } = step.value;
-      step = walk.next(reader.readInto(place, offset, block.subarray(0, bytes)));
+      step = walk.next(
+        reader.readInto(place, offset, bytes === header.length ? header : block.subarray(0, bytes)),
+      );
       if (++reads % HEADERS_A_TURN === 0) await setImmediate();
     }
   } finally {

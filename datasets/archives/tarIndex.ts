@@ -117,7 +117,9 @@ function* requireZeros(path: string, offset: number, end: number): Generator<Rea
 /** tar throws bare errors for numbers that it cannot read. */
 function headerOf(block: Uint8Array, corrupt: (problem: string) => CorruptArchiveError): Header {
   try {
-    return new Header(Buffer.from(block.buffer, block.byteOffset, block.byteLength));
+    return new Header(
+      Buffer.isBuffer(block) ? block : Buffer.from(block.buffer, block.byteOffset, block.byteLength),
+    );
   } catch (error) {
     throw corrupt(`has a header that cannot be read (${(error as Error).message})`);
   }

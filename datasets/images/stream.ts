@@ -136,8 +136,10 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
       );
     },
     test(options) {
-      const { batchSize, pixels } = checkTestOptions(options, `${where}.test`);
-      return epoch(test, viewing.test, batchSize, pixels, () => testOrder(test.length, batchSize));
+      const checked = checkTestOptions(options, `${where}.test`);
+      return epoch(test, viewing.test, checked.batchSize, checked.pixels, () =>
+        testOrder(test.length, checked),
+      );
     },
   };
 }
