@@ -215,7 +215,10 @@ test('a bomb is stopped: compressed, and in what its members promise', async t =
   const path = join(temporaryDirectory(), 'bomb.tar.gz');
   const is = { instanceOf: CorruptFileError };
   writeFileSync(path, gzipSync(Buffer.concat([entry('a', Buffer.alloc(9_000_000)), END])));
-  await t.throwsAsync(readTarMembers(path, () => false), { ...is, message: /decompression ratio exceeded/ });
+  await t.throwsAsync(
+    readTarMembers(path, () => false),
+    { ...is, message: /decompression ratio exceeded/ },
+  );
   const contents = Buffer.from(Array.from({ length: 1_500_000 }, (_, i) => (i * i) >>> 7));
   writeFileSync(path, gzipSync(Buffer.concat([entry('a', contents), END])));
   t.throws(() => tarMemberSizes(path, 1_000_000), { ...is, message: /larger than 1000000 bytes/ });
