@@ -41,9 +41,9 @@ function asked({ variant, width }: Manifest['architecture']['options']): Pick<Or
   };
 }
 
-/** The data set by its name; a user's own arrays cannot be had again, nor can files that this machine has not. */
+/** The data set by its name; undefined for what is not found by itself: a user's own arrays and files. */
 export async function findData({ dataset }: Manifest): Promise<Dataset | undefined> {
-  if (!dataset || !datasets.list().includes(dataset.name)) return undefined;
+  if (!dataset || !datasets.fetchable().includes(dataset.name)) return undefined;
   try {
     return await datasets.create(dataset.name, dataset.options);
   } catch (error) {
