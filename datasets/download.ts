@@ -1,8 +1,9 @@
 /** Fetches the files of a data set from several sources in turn, and keeps only bytes with the right checksum. */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
+import writeFileAtomic from 'write-file-atomic';
 import { Task } from '../src/task.js';
 import { mismatch } from './checksum.js';
 import { DownloadError } from './errors.js';
@@ -67,7 +68,7 @@ async function* fetchAll(options: DownloadOptions): AsyncGenerator<DownloadEvent
           continue;
         }
         await verify(event.file, event.contents);
-        await writeWhole(join(to, event.file.name), await asNamed(event));
+        await writeFileAtomic(join(to, event.file.name), Buffer.from(await asNamed(event)));
         missing.delete(event.file);
         yield { type: 'verified', file: event.file.name };
       }
@@ -105,23 +106,6 @@ async function verify(file: ExpectedFile, contents: Uint8Array): Promise<void> {
 /** A source may give plain what is kept as `.gz`. */
 async function asNamed({ file, contents }: Arrival): Promise<Uint8Array> {
   return file.name.endsWith('.gz') && !isGzip(contents) ? gzip(contents, {}) : contents;
-}
-
-/** Beside, synced, renamed: under its own name the file is whole or absent. */
-async function writeWhole(path: string, contents: Uint8Array): Promise<void> {
-  const beside = `${path}.${process.pid}.partial`;
-  try {
-    const file = await open(beside, 'w');
-    try {
-      await file.writeFile(contents);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(beside, path);
-  } finally {
-    await rm(beside, { force: true });
-  }
 }
 
 function reasonOf(error: unknown): string {
