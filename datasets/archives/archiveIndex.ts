@@ -22,6 +22,7 @@ export type Nesting = 'flat' | 'nested';
 
 const HEADERS_A_TURN = 4096; // then other work of the process gets its turn
 const REQUESTS_AT_ONCE = 16;
+const READ_AHEAD_BYTES = 2 ** 14; // small files' headers come with the one before
 
 /**
  * The index of a tar archive, from its headers alone.
@@ -152,6 +153,13 @@ async function walkFile(place: string, range: Range, onEntry: (entry: TarEntry) 
 
 async function walkRemote(place: string, range: Range, onEntry: (entry: TarEntry) => void): Promise<void> {
   const walk = walkTar(range.name, range.start, range.end, onEntry);
-  for (let step = walk.next(); !step.done; )
-    step = walk.next(await readRange(place, step.value.offset, step.value.bytes));
+  let window = { offset: 0, contents: new Uint8Array(0) };
+  for (let step = walk.next(); !step.done; ) {
+    const { offset, bytes } = step.value;
+    if (offset < window.offset || offset + bytes > window.offset + window.contents.length) {
+      const ahead = Math.min(Math.max(bytes, READ_AHEAD_BYTES), range.end - offset);
+      window = { offset, contents: await readRange(place, offset, ahead) };
+    }
+    step = walk.next(window.contents.subarray(offset - window.offset, offset - window.offset + bytes));
+  }
 }

@@ -146,7 +146,9 @@ test.serial(
       message: /"1" in 01\.cls, expected 0 to 0/,
     });
 
+    const asked: string[] = [];
     const server = createServer((request, response) => {
+      asked.push(request.url!);
       let whole: Buffer;
       try {
         whole = readFileSync(join(folder, request.url!));
@@ -166,6 +168,8 @@ test.serial(
     await t.throwsAsync(async () => datasets.open(`webdataset:${url}/{split}-{0..1}.tar`, view), {
       message: /val-1\.tar answered HTTP 404 to a range request/,
     });
+    const count = asked.filter(path => path === '/val-0.tar').length;
+    t.is(count, 6, 'is it there; its size; its headers, all at once; three labels');
     const remote = await datasets.webDataset({
       train: `${url}/train-{0..1}.tar`,
       test: `${url}/val-0.tar`,

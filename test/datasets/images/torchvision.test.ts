@@ -70,7 +70,7 @@ function ours({ viewing, seed, height, width }: (typeof cases)[number]) {
           : { name: viewing.name, size: viewing.size, box: crop, flip: mirror === 'horizontal' };
       return { image: [height, width], view };
     });
-    execFileSync(python, ['scripts/torchvision_views.py', folder], { input: JSON.stringify(asked) });
+    execFileSync(python, ['scripts/torchvision-views.py', folder], { input: JSON.stringify(asked) });
     for (const [i, one] of cases.entries()) {
       const { buffer, byteOffset, byteLength } = readFileSync(join(folder, `${i}.bin`));
       const theirs = new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));

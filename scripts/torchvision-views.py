@@ -1,6 +1,6 @@
 """torchvision's own transforms on an image: the standard ones of ImageNet, and a crop, resize and flip whose box is given.
 
-    python torchvision_views.py <folder> < views.json
+    python torchvision-views.py <folder> < views.json
 
 Reads [{image: [height, width], view: {...}}, ...], writes <folder>/<i>.bin, float32 [3, size, size], normalised. Pixels are a
 formula that the test repeats. Torchvision's compiled operators are not needed.
