@@ -7,7 +7,6 @@
  */
 import { parseArgs } from 'node:util';
 import { datasets, engine, tf, train, zoo } from '../dist/src/index.js';
-import { printEpochs } from './epoch-table.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -42,7 +41,15 @@ const training = train(model, {
   schedule: 'cosine',
   clipNorm: 5,
 });
-await printEpochs(training, options.activation);
+console.log(`| epoch | ${options.activation}: test accuracy | training loss | rate | seconds |`);
+console.log('|---|---|---|---|---|');
+for await (const event of training) {
+  if (event.type !== 'epoch') continue;
+  const { epoch, testAccuracy, trainLoss, learningRate: rate, seconds } = event;
+  console.log(
+    `| ${epoch} | ${(100 * testAccuracy).toFixed(2)} % | ${trainLoss.toFixed(4)} | ${rate.toPrecision(2)} | ${seconds.toFixed(1)} |`,
+  );
+}
 
 /** Epochs that end early: for trying the script. */
 function firstImages(set, count) {

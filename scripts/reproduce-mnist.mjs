@@ -7,7 +7,6 @@
  */
 import { parseArgs } from 'node:util';
 import { datasets, engine, train, zoo } from '../dist/src/index.js';
-import { printEpochs } from './epoch-table.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -24,4 +23,12 @@ const data = datasets.mnist({ source: 'full', transforms: 'paper' });
 console.error(`${engine.describe()}; ${data.source}`);
 const model = zoo.lenet({ activation: options.activation, seed });
 const protocol = { batchSize: 64, optimizer: { name: 'adam', learningRate: 0.002 }, clipNorm: 5 };
-await printEpochs(train(model, { data, epochs, seed, ...protocol }), options.activation);
+console.log(`| epoch | ${options.activation}: test accuracy | training loss | seconds |`);
+console.log('|---|---|---|---|');
+for await (const event of train(model, { data, epochs, seed, ...protocol })) {
+  if (event.type !== 'epoch') continue;
+  const { epoch, testAccuracy, trainLoss, seconds } = event;
+  console.log(
+    `| ${epoch} | ${(100 * testAccuracy).toFixed(2)} % | ${trainLoss.toFixed(4)} | ${seconds.toFixed(1)} |`,
+  );
+}
