@@ -153,7 +153,7 @@ async function walkFile(place: string, range: Range, onEntry: (entry: TarEntry) 
 
 async function walkRemote(place: string, range: Range, onEntry: (entry: TarEntry) => void): Promise<void> {
   const walk = walkTar(range.name, range.start, range.end, onEntry);
-  let window = { offset: 0, contents: new Uint8Array(0) };
+  let window: { offset: number; contents: Uint8Array } = { offset: 0, contents: new Uint8Array(0) };
   for (let step = walk.next(); !step.done; ) {
     const { offset, bytes } = step.value;
     if (offset < window.offset || offset + bytes > window.offset + window.contents.length) {
