@@ -63,7 +63,7 @@ export async function writePackage(
     ['README.md', files.get('README.md')!],
     ...[...files].map(([path, bytes]) => [`${PACKAGE_FOLDER}/${path}`, bytes] as const),
   ]);
-  const { directory } = await placeBundle(to, entries, undefined, PACKAGE_FOLDER);
+  const { directory } = await placeBundle(to, entries, { marker: PACKAGE_FOLDER });
   return directory;
 }
 

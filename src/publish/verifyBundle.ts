@@ -31,8 +31,9 @@ export async function verifyBundle(path: string): Promise<Verification> {
   let contents: Contents;
   let files: ReadonlyMap<string, Bytes> = new Map();
   try {
-    files = await readSource(path, 'all');
-    contents = await checkContents(path, files);
+    const source = await readSource(path, 'all');
+    files = source.files;
+    contents = await checkContents(path, files, source.digests ? { digests: source.digests } : {});
   } catch (error) {
     if (!(error instanceof BundleError)) throw error;
     contents = { problems: [error] };

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { BundleError, load, publish, verify } from '../../src/index.js';
-import { readFiles } from '../../src/publish/nodeFiles.js';
+import { readFolder } from '../../src/publish/readFolder.js';
 import '../support/engine.js';
 import { temporaryFolder, textOf } from './fixtures.js';
 import { knowingLenet, publishedLenet } from './published.js';
@@ -155,7 +155,7 @@ test.serial('a bundle is pushed to the hub, if there is a token, and loaded from
   model.dispose();
   t.is(commit, `${url}/me/lenet/commit/a`);
   t.true(tokens.has('Bearer hf_of_a_test'));
-  const here = await readFiles(directory);
+  const { files: here } = await readFolder(directory, () => true);
   t.deepEqual([...files.keys()].sort(), [...here.keys()].sort());
   t.is(textOf(files.get('padezoo.json')), textOf(here.get('padezoo.json')));
   const loaded = await load('hub:me/lenet');

@@ -12,10 +12,10 @@ import { graphModelFiles } from '../../src/publish/graphModel/write.js';
 import { ladderOf } from '../../src/publish/ladder.js';
 import { layersFiles } from '../../src/publish/layersModel.js';
 import { FORMATS } from '../../src/publish/manifest.js';
-import { readFiles } from '../../src/publish/nodeFiles.js';
 import { onnxFile } from '../../src/publish/onnx/write.js';
 import { parityInputs } from '../../src/publish/parity/inputs.js';
 import { prove } from '../../src/publish/parity/prove.js';
+import { readFolder } from '../../src/publish/readFolder.js';
 import { torchFiles } from '../../src/publish/torchGraph.js';
 import '../support/engine.js';
 import { smallNetwork, temporaryFolder } from './fixtures.js';
@@ -119,7 +119,7 @@ test.serial(
     other.getLayer('logits').setWeights([tf.zeros([84, 4]), tf.zeros([4])]);
     const { bundleFiles } = await import('../../src/publish/writeBundle.js');
     const { describe } = await import('../../src/publish/describe.js');
-    const files = await readFiles(directory);
+    const { files } = await readFolder(directory, () => true);
     files.set('onnx/model.onnx', onnxFile(graphOf(other), { version: '0' }));
     for (const path of ['padezoo.json', 'SHA256SUMS', 'README.md', 'config.json']) files.delete(path);
     for (const [path, bytes] of await bundleFiles(files, describe(model), 'x', '0'))
