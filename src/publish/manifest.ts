@@ -11,10 +11,11 @@ export const MANIFEST_FILE = 'padezoo.json';
 export const SUMS_FILE = 'SHA256SUMS';
 export const CARD_FILE = 'README.md';
 export const TOPOLOGY_FILE = 'layers/model.json';
-export const WEIGHTS_FILE = 'layers/weights.bin';
 
+/** Weights in one file, or in shards. */
+const isWeightsFile = (path: string): boolean => /^layers\/(weights|group1-shard\d+of\d+)\.bin$/.test(path);
 /** Whether loading needs a file. */
-export const isLayersFile = (path: string): boolean => path === TOPOLOGY_FILE || path === WEIGHTS_FILE;
+export const isLayersFile = (path: string): boolean => path === TOPOLOGY_FILE || isWeightsFile(path);
 
 /** Ten times the largest bundle planned (ResNet101 in four formats), and what one buffer holds everywhere. */
 export const MAX_BUNDLE_BYTES = 2 * 2 ** 30;
@@ -172,11 +173,14 @@ export const Manifest = z.strictObject({
         context.addIssue({ code: 'custom', path: [i, 'path'], message: `${path} is listed twice` });
       seen.add(key);
     }
-    for (const path of [TOPOLOGY_FILE, WEIGHTS_FILE]) {
-      if (!files.some(file => file.path === path)) {
-        context.addIssue({ code: 'custom', message: `expected an entry for ${path}` });
-      }
-    }
+    const paths = files.map(({ path }) => path);
+    if (!paths.includes(TOPOLOGY_FILE))
+      context.addIssue({ code: 'custom', message: `expected an entry for ${TOPOLOGY_FILE}` });
+    if (!paths.some(isWeightsFile))
+      context.addIssue({
+        code: 'custom',
+        message: 'expected an entry for layers/weights.bin, or for its shards',
+      });
   }),
 });
 export type Manifest = z.output<typeof Manifest>;

@@ -2,7 +2,7 @@
 import type { Constant, Graph, Node, Window } from '../graph/graph.js';
 import { notPlain, plain } from '../graph/plain.js';
 import type { Bytes } from '../manifest.js';
-import { shards } from './shards.js';
+import { shards } from '../shards.js';
 import { storeFloats, storeIntegers, type WeightStorage } from './weights.js';
 
 export const GRAPH_FOLDER = 'graph';
