@@ -42,10 +42,13 @@ function factsOf(manifest: CardFacts): [string, string][] {
         : 'not named',
     ],
     ['Data set', dataset?.name ?? 'none recorded'],
-    ['Test accuracy', metrics.testAccuracy === undefined ? 'not measured' : percentage(metrics.testAccuracy)],
+    [
+      'Test accuracy',
+      `${measured(metrics.testAccuracy)}${parent?.testAccuracy === undefined ? '' : `; unpruned ${percentage(parent.testAccuracy)}`}`,
+    ],
     [
       'Parameters',
-      `${grouped(metrics.parameters)}, of which ${grouped(metrics.activationParameters)} in activations${beside(metrics.parameters - metrics.activationParameters, parent?.parameters, ' without them')}`,
+      `${grouped(metrics.parameters)}, of which ${grouped(metrics.activationParameters)} in activations${beside(metrics.parameters, parent?.parameters)}`,
     ],
     ['Multiply-accumulates', `${grouped(metrics.macs)} for one input${beside(metrics.macs, parent?.macs)}`],
     [
@@ -62,8 +65,8 @@ function factsOf(manifest: CardFacts): [string, string][] {
 }
 
 /** What is left of the unpruned network. */
-function beside(now: number, before: number | undefined, which = ''): string {
-  return before ? `; unpruned ${grouped(before)}${which} (${percentage(now / before)} left)` : '';
+function beside(now: number, before: number | undefined): string {
+  return before ? `; unpruned ${grouped(before)} (${percentage(now / before)} left)` : '';
 }
 
 function figuresOf(paths: readonly string[]): string {
@@ -76,10 +79,10 @@ function figuresOf(paths: readonly string[]): string {
 function ladderOf({ ladder }: CardFacts): string {
   if (!ladder) return '';
   const rows = ladder.steps.map(step => [
-    `${step.percent} %${step.published ? ' (this one)' : ''}`,
+    `${step.percent === 0 ? 'none' : `${step.percent} %`}${step.published ? ' (this one)' : ''}`,
     grouped(step.parameters),
     grouped(step.macs),
-    step.testAccuracy === undefined ? 'not measured' : percentage(step.testAccuracy),
+    measured(step.testAccuracy),
   ]);
   return `## Steps of the pruning\n\nPublished is ${ladder.rule}.\n\n${table(['filters removed', 'parameters', 'MACs', 'test accuracy'], rows)}`;
 }
@@ -118,13 +121,20 @@ function variantsOf({ variants = [] }: CardFacts): string {
   return `## Smaller copies\n\n${table(['folder', 'weights', 'bytes', 'accuracy', 'on images', 'same class as float32'], rows)}`;
 }
 
-function rangesOf({ ranges = [] }: CardFacts): string {
+function rangesOf({ ranges = [], trainingRanges, parity }: CardFacts): string {
   if (ranges.length === 0) return '';
   const rows = ranges.map(({ layer, min, max }) => [layer, min.toPrecision(4), max.toPrecision(4)]);
   const widest = ranges.reduce((most, { min, max }) => Math.max(most, Math.abs(min), Math.abs(max)), 0);
   // x⁵ of a Padé activation passes binary16's 65504 at 9.2.
   const half = widest > 9 ? ' Half-precision WebGL overflows in a fifth power from about 9 on.' : '';
-  return `<details><summary>Inputs that the activations saw, up to ${widest.toPrecision(3)}</summary>\n\n${table(['layer', 'smallest', 'largest'], rows)}\n\n${half}\n</details>`;
+  const where = trainingRanges
+    ? 'at the end of training and on the images of the proof'
+    : 'on the images of the proof (training was not observed)';
+  const extremes = parity?.inputs.extremes;
+  const reached = extremes
+    ? ` The proof's images drive ${extremes.reached} of ${extremes.recorded} activations to both ends of what training saw.`
+    : '';
+  return `<details><summary>Inputs that the activations saw, up to ${widest.toPrecision(3)}, ${where}</summary>\n\n${table(['layer', 'smallest', 'largest'], rows)}\n\n${half}${reached}\n</details>`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -139,6 +149,8 @@ function normalisation(dataset: NonNullable<Manifest['dataset']>): string {
 }
 
 const grouped = (n: number): string => n.toLocaleString('en-US');
+const measured = (fraction: number | undefined): string =>
+  fraction === undefined ? 'not measured' : percentage(fraction);
 const percentage = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
 
 /** A name must not end the table's cell, nor start markup. */

@@ -117,6 +117,8 @@ const Rung = z.strictObject({
 });
 export type Rung = z.output<typeof Rung>;
 
+const Ranges = z.array(z.strictObject({ layer: z.string(), min: z.number(), max: z.number() }));
+
 export const Manifest = z.strictObject({
   format: z.literal('padezoo'),
   formatVersion: z.literal(FORMAT_VERSION),
@@ -137,16 +139,33 @@ export const Manifest = z.strictObject({
   recipe: record.optional(),
   seed: z.int().optional(),
   licence: z.string().optional(),
-  /** The network before pruning. */
-  parent: z.strictObject({ name: z.string(), parameters: count, macs: count }).optional(),
+  /** The network before pruning; its accuracy where it was trained. */
+  parent: z
+    .strictObject({
+      name: z.string(),
+      parameters: count,
+      activationParameters: count.optional(),
+      macs: count,
+      testAccuracy: fraction.optional(),
+      testLoss: z.number().optional(),
+    })
+    .optional(),
   /** Every step of the run that the network is from, and why this one was published. */
   ladder: z.strictObject({ rule: z.string(), steps: z.array(Rung) }).optional(),
-  /** Smallest and largest input that each activation saw on the images of the proof. */
-  ranges: z.array(z.strictObject({ layer: z.string(), min: z.number(), max: z.number() })).optional(),
+  /** Smallest and largest input that each activation saw on the images of the proof, and in training if it was observed. */
+  ranges: Ranges.optional(),
+  /** The same in training alone, at its end, if it was observed. */
+  trainingRanges: Ranges.optional(),
   parity: z
     .strictObject({
       tolerance: z.number(),
-      inputs: z.strictObject({ real: count, hard: count, source: z.string() }),
+      inputs: z.strictObject({
+        real: count,
+        hard: count,
+        source: z.string(),
+        /** Activations whose range training recorded, and of those the ones that these inputs drive to both ends. */
+        extremes: z.strictObject({ recorded: count, reached: count }).optional(),
+      }),
       formats: z.array(ParityRecord),
     })
     .optional(),

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Dataset } from '../../../datasets/dataset.js';
 import { RandomStream } from '../../random.js';
+import type { Extremes } from './extremes.js';
 
 /** Fewest real images that a format is proven on. */
 export const REAL_IMAGES = 256;
@@ -15,6 +16,8 @@ export interface ParityInputs {
   readonly hard: number;
   /** For people: `'fashion-mnist test images'`, `'noise'`. */
   readonly source: string;
+  /** How far they reach where training recorded how far activations go. */
+  readonly extremes?: Extremes;
   /** Of the real images, where they are known. */
   readonly labels: readonly number[];
 }
@@ -24,15 +27,21 @@ export interface ImageRange {
   readonly std: readonly number[];
 }
 
-/**
- * @param shape `[h, w, c]`
- * @param data whose test images are taken; without it, noise over the range of an image stands for them
- * @param range what pixels of [0, 1] become; without it [-1, 1]
- */
+export interface InputSources {
+  /** `[n, h, w, c]`, taken as the real ones; borrowed. */
+  readonly images?: tf.Tensor | undefined;
+  /** Whose test images are taken; without it, noise over the range of an image stands for them. */
+  readonly data?: Dataset | undefined;
+  /** What pixels of [0, 1] become; without it [-1, 1]. */
+  readonly range?: ImageRange | undefined;
+}
+
+/** @param shape `[h, w, c]` */
 export async function parityInputs(
   shape: readonly number[],
-  { data, range }: { readonly data?: Dataset | undefined; readonly range?: ImageRange | undefined },
+  { images, data, range }: InputSources,
 ): Promise<ParityInputs> {
+  if (images) return givenInputs(images, shape);
   const batches: tf.Tensor[] = [];
   const labels: number[] = [];
   let real = 0;
@@ -51,6 +60,20 @@ export async function parityInputs(
   const hard = hardImages(shape, bounds);
   batches.push(hard);
   return { batches, real, hard: hard.shape[0]!, source, labels };
+}
+
+async function givenInputs(images: tf.Tensor, shape: readonly number[]): Promise<ParityInputs> {
+  const real = images.shape[0]!;
+  const batches: tf.Tensor[] = [];
+  for (let from = 0; from < real; from += BATCH)
+    batches.push(tf.slice(images, from, Math.min(BATCH, real - from)));
+  const [low, high] = tf.tidy(() => [tf.min(images).dataSync()[0]!, tf.max(images).dataSync()[0]!]);
+  const hard = hardImages(
+    shape,
+    Array.from({ length: shape.at(-1)! }, () => [low!, high!] as const),
+  );
+  const source = 'images that were given';
+  return { batches: [...batches, hard], real, hard: hard.shape[0]!, source, labels: [] };
 }
 
 type Bounds = readonly (readonly [low: number, high: number])[];

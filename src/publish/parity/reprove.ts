@@ -8,6 +8,7 @@ import { buildLayersModel, parseLayersFiles } from '../layersModel.js';
 import { type Bytes, FORMATS, type Format, type Manifest, type ParityRecord } from '../manifest.js';
 import { findData } from '../restore.js';
 import { type Agreement, isEqual, TOLERANCE } from './compare.js';
+import { withExtremes } from './extremes.js';
 import { firstDifference } from './firstDifference.js';
 import { type ParityInputs, parityInputs } from './inputs.js';
 import { agreementOf, type Reference, recordOf, referenceOf } from './prove.js';
@@ -60,7 +61,7 @@ export async function reprove(
         readSample(bundle, files.get(SAMPLE_FILE)!, manifest.architecture.inputShape),
       )
     : undefined;
-  const inputs = await inputsOf(manifest);
+  const inputs = await withExtremes(await inputsOf(manifest), model, manifest.trainingRanges ?? []);
   const sampled = sample && tf.tensor(sample.inputs, [...sample.shape]);
   const records: ParityRecord[] = [];
   try {
