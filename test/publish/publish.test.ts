@@ -180,7 +180,7 @@ test.serial('a layer that other runtimes have no operators for is an error that 
   const { sequential } = await import('@tensorflow/tfjs-layers');
   const odd = sequential({
     layers: [
-      layers.upSampling2d({ inputShape: [4, 4, 1], name: 'odd' }),
+      layers.upSampling2d({ inputShape: [4, 4, 1], name: 'odd', interpolation: 'bilinear' }),
       layers.flatten(),
       layers.dense({ units: 2 }),
     ],

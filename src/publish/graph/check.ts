@@ -64,6 +64,7 @@ const ARITY: Readonly<Record<Node['op'], readonly [number, number]>> = {
   depthwise: [2, 2],
   maxPool: [1, 1],
   averagePool: [1, 1],
+  upsample: [1, 1],
   globalAverage: [1, 1],
   globalMax: [1, 1],
   batchNorm: [5, 5],
@@ -125,9 +126,20 @@ export function inferShape(node: Node, inputs: readonly Shape[], layout: Graph['
     }
     case 'maxPool':
     case 'averagePool': {
-      const made = positive(slid(node.size, node.strides, node.op === 'maxPool' ? node.pads : [0, 0, 0, 0]));
+      // A window of nothing but padding would have no largest value, and an average of nothing.
+      if (node.pads.some((pad, i) => pad >= node.size[i >> 1]!))
+        return `pads by [${node.pads}], as much as its window`;
+      const made = positive(slid(node.size, node.strides, node.pads));
       return needsImage() ?? (typeof made === 'string' ? made : image(made, channels));
     }
+    case 'upsample':
+      return (
+        needsImage() ??
+        image(
+          sides.map((length, axis) => length * node.factors[axis]!),
+          channels,
+        )
+      );
     case 'globalAverage':
     case 'globalMax':
       return needsImage() ?? [channels];

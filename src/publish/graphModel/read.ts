@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { CorruptBundleError, ManifestError } from '../errors.js';
-import { type Constant, type Graph, type Operator, type Pads, sizeOf } from '../graph/graph.js';
+import { type Constant, type Graph, type Operator, type Pads, samePads, sizeOf } from '../graph/graph.js';
 import { GraphReader, GraphReadingError, type Translated } from '../graph/reading.js';
 import { checkJson, parseJson } from '../json.js';
 import type { Bytes } from '../manifest.js';
@@ -168,13 +168,23 @@ class Translation {
           [padded?.input ?? input[0]!],
         );
       }
-      case 'AvgPool':
-        attributes.word('padding', 'VALID');
-        return put({
-          op: 'averagePool',
-          size: attributes.sides('ksize'),
-          strides: attributes.sides('strides'),
-        });
+      case 'AvgPool': {
+        const [size, strides] = [attributes.sides('ksize'), attributes.sides('strides')];
+        const [rows = 0, columns = 0] = this.reader.shapeOf(field, input[0]);
+        const same = attributes.word('padding', 'VALID', 'SAME') === 'SAME';
+        const pads: Pads = same ? samePads([rows, columns], size, strides) : [0, 0, 0, 0];
+        return put({ op: 'averagePool', size, strides, pads });
+      }
+      case 'ResizeNearestNeighbor': {
+        only(2);
+        attributes.flag('align_corners', false);
+        attributes.flag('half_pixel_centers', false);
+        const from = this.reader.shapeOf(field, input[0]);
+        const factors = numbers(1).map((size, axis) => size / from[axis]!) as [number, number];
+        if (factors.length !== 2 || factors.some(factor => !Number.isSafeInteger(factor) || factor < 1))
+          fail(`makes [${numbers(1)}] of [${from}], expected a whole number of times`);
+        return put({ op: 'upsample', factors }, [input[0]!]);
+      }
       case 'Mean':
       case 'Max': {
         only(2);
