@@ -22,21 +22,38 @@ export async function gunzip(
   packed: Uint8Array<ArrayBuffer>,
   limit: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const options = { maxOutputLength: limit, chunkSize: 2 ** 20, info: true };
-  const { buffer, engine } = await new Promise<Unzipped>((resolve, reject) => {
-    zlib.gunzip(packed, options, (error: NodeJS.ErrnoException | null, result) => {
-      if (!error) resolve(result as unknown as Unzipped);
-      else if (error.code === 'ERR_BUFFER_TOO_LARGE')
-        reject(GunzipError.tooLarge(packed.length, limit, error));
-      else reject(GunzipError.damaged(error));
-    });
-  });
-  if (engine.bytesWritten !== packed.length) throw GunzipError.goesOn();
-  return new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.length);
+  const said = sizeSaid(packed);
+  if (said > limit) throw GunzipError.tooLarge(packed.length, limit);
+  const stream = zlib.createGunzip({ chunkSize: CHUNK_BYTES });
+  stream.end(packed);
+  // As long as the file says that it will be, so that nothing is copied twice; one that lies is found out below.
+  let bytes = new Uint8Array(said);
+  let length = 0;
+  try {
+    for await (const part of stream as AsyncIterable<Uint8Array>) {
+      const longer = length + part.length;
+      if (longer > limit) throw GunzipError.tooLarge(packed.length, limit);
+      if (longer > bytes.length) bytes = grown(bytes, Math.min(limit, Math.max(longer, 2 * bytes.length)));
+      bytes.set(part, length);
+      length = longer;
+    }
+  } catch (error) {
+    throw error instanceof GunzipError ? error : GunzipError.damaged(error);
+  }
+  if (stream.bytesWritten !== packed.length) throw GunzipError.goesOn();
+  return bytes.length === length ? bytes : bytes.slice(0, length);
 }
 
-/** What zlib gives with the option `info`. */
-interface Unzipped {
-  readonly buffer: Buffer;
-  readonly engine: { readonly bytesWritten: number };
+const CHUNK_BYTES = 2 ** 20;
+
+/** The last four bytes of a gzip (RFC 1952, ISIZE): the unpacked size. */
+function sizeSaid(packed: Uint8Array<ArrayBuffer>): number {
+  const last = packed.byteLength - 4;
+  return last < 0 ? 0 : new DataView(packed.buffer, packed.byteOffset + last).getUint32(0, true);
+}
+
+function grown(bytes: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
+  const longer = new Uint8Array(length);
+  longer.set(bytes);
+  return longer;
 }

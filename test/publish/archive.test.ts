@@ -131,6 +131,13 @@ test('a bomb is refused before its data is in memory', async t => {
     message: /unpacks to more than 67108864/,
   });
   t.true(process.memoryUsage().rss - before < 200 * 2 ** 20);
+  // One that says at its end that it is small is stopped on the way.
+  bomb.fill(0, -4);
+  await t.throwsAsync(unpackArchive('a', bomb), {
+    instanceOf: UnsafeBundleError,
+    message: /unpacks to more than 67108864/,
+  });
+  t.true(process.memoryUsage().rss - before < 500 * 2 ** 20);
 });
 
 test('a large file of zeros can be read back', async t => {
