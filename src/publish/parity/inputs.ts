@@ -1,6 +1,7 @@
 /** The images that formats are compared on: real ones, and hard ones at the ends of what an image can be. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Dataset } from '../../../datasets/dataset.js';
+import { OptionsError } from '../../errors.js';
 import { RandomStream } from '../../random.js';
 import type { Extremes } from './extremes.js';
 
@@ -8,6 +9,9 @@ import type { Extremes } from './extremes.js';
 export const REAL_IMAGES = 256;
 /** Of 8 to 64 this is where all runtimes together are fastest: results of layers stay in the processor's cache. */
 const BATCH = 16;
+
+/** 836 x 836 pixels of three colours: 2 GiB for the images of a proof. */
+const MAX_IMAGE_VALUES = 2 ** 21;
 
 export interface ParityInputs {
   /** `[n, h, w, c]` each, real ones first; whoever made them disposes them. */
@@ -42,6 +46,11 @@ export async function parityInputs(
   { images, data, range }: InputSources,
 ): Promise<ParityInputs> {
   if (images) return givenInputs(images, shape);
+  const values = shape.reduce((product, length) => product * length, 1);
+  if (values > MAX_IMAGE_VALUES)
+    throw new OptionsError(
+      `publish: images of [${shape.join(', ')}] are too large for ${REAL_IMAGES} of them to be held; give some by the option images`,
+    );
   const batches: tf.Tensor[] = [];
   const labels: number[] = [];
   let real = 0;

@@ -14,6 +14,8 @@ export const SAMPLE_FILE = 'parity.safetensors';
 /** Of images; ImageNet's are 600 kB each. */
 const MAX_BYTES = 2 * 2 ** 20;
 const MOST_REAL = 64;
+/** With the hard ones; they are run as one batch. */
+const MOST_IMAGES = 128;
 
 /** The first real images and the hard ones, as many as fit; `inputs` `[n, h, w, c]` and `logits` `[n, classes]`. */
 export function sampleFile(
@@ -53,6 +55,8 @@ export function readSample(bundle: string, bytes: Bytes, inputShape: readonly nu
     const { tensors } = parseSafetensors(bytes);
     const [inputs, logits] = [tensors.get('inputs'), tensors.get('logits')];
     if (!inputs || !logits || logits.shape.length !== 2) return fail('has no inputs or no logits');
+    if (inputs.shape[0]! > MOST_IMAGES)
+      return fail(`has ${inputs.shape[0]} images, expected at most ${MOST_IMAGES}`);
     if (inputs.shape.slice(1).join() !== inputShape.join() || inputs.shape[0] !== logits.shape[0])
       return fail(
         `has inputs [${inputs.shape}] and logits [${logits.shape}], expected images [${inputShape}]`,
