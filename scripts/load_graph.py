@@ -13,7 +13,7 @@ OPERATORS = {
     'conv': lambda n, x, w: F.conv2d(padded(x, n['pads'], 0.0), w, None, n['strides'], 0, n['dilations']),
     'depthwise': lambda n, x, w: F.conv2d(padded(x, n['pads'], 0.0), w, None, n['strides'], 0, n['dilations'], x.shape[1]),
     'maxPool': lambda n, x: F.max_pool2d(padded(x, n['pads'], float('-inf')), n['size'], n['strides']),
-    'averagePool': lambda n, x: averaged(n, x) / averaged(n, torch.ones_like(x)),
+    'averagePool': lambda n, x: torch.div(*(F.avg_pool2d(padded(y, n['pads'], 0.0), n['size'], n['strides']) for y in (x, torch.ones_like(x)))),
     'upsample': lambda n, x: x.repeat_interleave(n['factors'][0], 2).repeat_interleave(n['factors'][1], 3),
     'globalAverage': lambda n, x: x.mean((2, 3)),
     'globalMax': lambda n, x: x.amax((2, 3)),
@@ -35,10 +35,6 @@ OPERATORS = {
 def padded(x, pads, value):
     top, bottom, left, right = pads
     return F.pad(x, (left, right, top, bottom), value=value) if any(pads) else x
-
-
-def averaged(n, x):
-    return F.avg_pool2d(padded(x, n.get('pads', [0] * 4), 0.0), n['size'], n['strides'])
 
 
 class PublishedNetwork(torch.nn.Module):

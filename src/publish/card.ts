@@ -3,6 +3,9 @@ import { frontMatter } from './frontMatter.js';
 import type { Manifest } from './manifest.js';
 import { snippets } from './snippets.js';
 
+/** Accuracy against parameters, which belongs to the steps. */
+const ACCURACY_FIGURE = 'figures/accuracy.svg';
+
 export type CardFacts = Omit<Manifest, 'files'>;
 
 /**
@@ -19,7 +22,7 @@ export function card(manifest: CardFacts, paths: readonly string[]): string {
       ? '`demo/index.html` runs it in a browser: serve this folder by any static server.'
       : '',
     figuresOf(paths),
-    ladderOf(manifest),
+    ladderOf(manifest, paths),
     parityOf(manifest),
     variantsOf(manifest),
     rangesOf(manifest),
@@ -33,7 +36,7 @@ function factsOf(manifest: CardFacts): [string, string][] {
   const { architecture, activation, metrics, pruning, dataset, parent, seed, versions } = manifest;
   const rows: [string, string | undefined][] = [
     ['Architecture', architecture.name],
-    ['Activation', typeof activation === 'string' ? activation : JSON.stringify(activation)],
+    ['Activation', activationText(activation)],
     ['Input', `${architecture.inputShape.join(' x ')}${dataset ? normalisation(dataset) : ''}`],
     [
       'Classes',
@@ -41,7 +44,7 @@ function factsOf(manifest: CardFacts): [string, string][] {
         ? `${architecture.classes.length}: ${architecture.classes.join(', ')}`
         : 'not named',
     ],
-    ['Data set', dataset?.name ?? 'none recorded'],
+    ['Data set', dataset ? dataSetText(dataset) : 'none recorded'],
     [
       'Test accuracy',
       `${measured(metrics.testAccuracy)}${parent?.testAccuracy === undefined ? '' : `; unpruned ${percentage(parent.testAccuracy)}`}`,
@@ -55,7 +58,9 @@ function factsOf(manifest: CardFacts): [string, string][] {
       'Pruned',
       pruning.length === 0
         ? 'no'
-        : pruning.map(step => `${step.percent} % (${step.criterion}, ${step.restart})`).join(', then '),
+        : pruning
+            .map(step => `${step.percent} % of the filters (by ${step.criterion}, restarted ${step.restart})`)
+            .join(', then '),
     ],
     ['Seed', seed === undefined ? 'not recorded' : String(seed)],
     ['Licence', manifest.licence ?? 'not stated'],
@@ -69,14 +74,31 @@ function beside(now: number, before: number | undefined): string {
   return before ? `; unpruned ${grouped(before)} (${percentage(now / before)} left)` : '';
 }
 
+/** `pau (order 5, 4; init lrelu:0.01)` */
+function activationText(activation: Manifest['activation']): string {
+  if (typeof activation !== 'object' || activation === null || Array.isArray(activation))
+    return activation === null ? 'unknown' : String(activation);
+  const { name, ...options } = activation;
+  const told = Object.entries(options).map(([key, value]) => `${key} ${simple(value)}`);
+  return `${simple(name ?? 'unknown')}${told.length > 0 ? ` (${told.join('; ')})` : ''}`;
+}
+
+const simple = (value: unknown): string =>
+  Array.isArray(value) ? value.join(', ') : typeof value === 'string' ? value : JSON.stringify(value);
+
+/** Accuracy on a part of the images is not accuracy on all. */
+function dataSetText({ name, options }: NonNullable<Manifest['dataset']>): string {
+  return options.source === 'embedded' ? `${name}, the part of it that comes with padezoo` : name;
+}
+
 function figuresOf(paths: readonly string[]): string {
-  const figures = paths.filter(path => /^figures\/.*\.svg$/.test(path));
+  const figures = paths.filter(path => /^figures\/.*\.svg$/.test(path) && path !== ACCURACY_FIGURE);
   if (figures.length === 0) return '';
   const images = figures.map(path => `![${path.slice('figures/'.length, -'.svg'.length)}](${path})`);
   return `## Learned activations\n\n${images.join(' ')}`;
 }
 
-function ladderOf({ ladder }: CardFacts): string {
+function ladderOf({ ladder }: CardFacts, paths: readonly string[]): string {
   if (!ladder) return '';
   const rows = ladder.steps.map(step => [
     `${step.percent === 0 ? 'none' : `${step.percent} %`}${step.published ? ' (this one)' : ''}`,
@@ -84,7 +106,10 @@ function ladderOf({ ladder }: CardFacts): string {
     grouped(step.macs),
     measured(step.testAccuracy),
   ]);
-  return `## Steps of the pruning\n\nPublished is ${ladder.rule}.\n\n${table(['filters removed', 'parameters', 'MACs', 'test accuracy'], rows)}`;
+  const figure = paths.includes(ACCURACY_FIGURE)
+    ? `\n\n![accuracy](${ACCURACY_FIGURE})\n\nTest accuracy in percent, with its 95 % interval for so many test images, against parameters.`
+    : '';
+  return `## Steps of the pruning\n\nPublished is ${ladder.rule}.\n\n${table(['filters removed', 'parameters', 'MACs', 'test accuracy'], rows)}${figure}`;
 }
 
 function parityOf({ parity, folding }: CardFacts): string {
@@ -126,13 +151,13 @@ function rangesOf({ ranges = [], trainingRanges, parity }: CardFacts): string {
   const rows = ranges.map(({ layer, min, max }) => [layer, min.toPrecision(4), max.toPrecision(4)]);
   const widest = ranges.reduce((most, { min, max }) => Math.max(most, Math.abs(min), Math.abs(max)), 0);
   // x⁵ of a Padé activation passes binary16's 65504 at 9.2.
-  const half = widest > 9 ? ' Half-precision WebGL overflows in a fifth power from about 9 on.' : '';
+  const half = widest > 9 ? 'Half-precision WebGL overflows in a fifth power from about 9 on. ' : '';
   const where = trainingRanges
     ? 'at the end of training and on the images of the proof'
     : 'on the images of the proof (training was not observed)';
   const extremes = parity?.inputs.extremes;
   const reached = extremes
-    ? ` The proof's images drive ${extremes.reached} of ${extremes.recorded} activations to both ends of what training saw.`
+    ? `The proof's images drive ${extremes.reached} of ${extremes.recorded} activations to both ends of what training saw.`
     : '';
   return `<details><summary>Inputs that the activations saw, up to ${widest.toPrecision(3)}, ${where}</summary>\n\n${table(['layer', 'smallest', 'largest'], rows)}\n\n${half}${reached}\n</details>`;
 }

@@ -245,6 +245,8 @@ test.serial(
     const card = await readFile(join(directory, 'README.md'), 'utf8');
     t.true(card.includes(`| none | ${parameters.toLocaleString('en-US')} |`));
     t.regex(card, /\| 50 % \(this one\) \|/);
+    t.true(card.indexOf('![accuracy]') > card.indexOf('## Steps of the pruning'));
+    t.regex(card, /\| Activation \| maxout \(pieces 2\) \|/);
     t.true(card.includes(`unpruned ${macs.toLocaleString('en-US')} (`));
     const figure = await readFile(join(directory, 'figures/accuracy.svg'), 'utf8');
     t.regex(figure, /unpruned/);
