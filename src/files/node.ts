@@ -23,18 +23,20 @@ export async function gunzip(
   limit: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const said = sizeSaid(packed);
-  if (said > limit) throw GunzipError.tooLarge(packed.length, limit);
   const stream = zlib.createGunzip({ chunkSize: CHUNK_BYTES });
   stream.end(packed);
   // As long as the file says that it will be, so that nothing is copied twice; one that lies is found out below.
-  let bytes = new Uint8Array(said);
+  let bytes = new Uint8Array(said > limit ? 0 : said);
   let length = 0;
   try {
     for await (const part of stream as AsyncIterable<Uint8Array>) {
       const longer = length + part.length;
       if (longer > limit) throw GunzipError.tooLarge(packed.length, limit);
-      if (longer > bytes.length) bytes = grown(bytes, Math.min(limit, Math.max(longer, 2 * bytes.length)));
-      bytes.set(part, length);
+      // One that says too much is too large or damaged: it is unpacked to tell which, but not kept.
+      if (said <= limit) {
+        if (longer > bytes.length) bytes = grown(bytes, Math.min(limit, Math.max(longer, 2 * bytes.length)));
+        bytes.set(part, length);
+      }
       length = longer;
     }
   } catch (error) {

@@ -77,10 +77,10 @@ const place = folder.protocol === 'file:' ? (await import('node:url')).fileURLTo
 export default await load(place);
 `;
 
-const TYPES = `import type { LayersModel } from '@tensorflow/tfjs-layers';
+const TYPES = `import type { load } from 'padezoo';
 
 /** The network, loaded and checked against its digests; it belongs to whoever imports it. */
-declare const model: LayersModel;
+declare const model: Awaited<ReturnType<typeof load>>;
 export default model;
 `;
 
