@@ -32,6 +32,14 @@ test.serial('a package holds the network: import model from its name', async t =
     "import model from '@me/lenet'; console.log(model.name, model.outputs[0].shape.join());",
   );
   t.is((await run(process.execPath, ['program.mjs'], { cwd: join(folder, 'user') })).stdout, 'lenet ,4\n');
+  await writeFile(
+    join(folder, 'user/typed.mts'),
+    "import model from '@me/lenet'; export const count: number = model.layers.length;\n// @ts-expect-error: it is a LayersModel\nmodel.nothing;",
+  );
+  const strict = '--noEmit --strict --skipLibCheck --module nodenext typed.mts'.split(' ');
+  await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...strict], {
+    cwd: join(folder, 'user'),
+  });
   const description = JSON.parse(await readFile(join(npmPackage!, 'package.json'), 'utf8'));
   t.regex(description.padezoo.files['model/layers/weights.bin'], /^sha256-[\w+/]{43}=$/);
   const { stdout } = await run('npm', ['pack', '--json', '--dry-run'], { cwd: npmPackage! });
