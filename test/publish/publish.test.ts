@@ -54,6 +54,7 @@ test.serial('every format is proven, and the card says so', async t => {
   );
   t.true(parity!.formats.every(record => record.maxRelativeError <= 1e-5 && record.topOneAgreement === 1));
   t.true(parity!.inputs.real >= 256 && parity!.inputs.hard >= 10);
+  t.is(parity!.inputs.source, '128 squares test images and noise'); // it has no more
   t.deepEqual(
     variants?.map(({ folder: name }) => name),
     ['graph-float16', 'graph-uint8', 'safetensors-bfloat16'],

@@ -5,9 +5,9 @@ import { OptionsError } from '../../errors.js';
 import { RandomStream } from '../../random.js';
 import type { Extremes } from './extremes.js';
 
-/** Fewest real images that a format is proven on. */
+/** Fewest images, the hard ones not counted, that a format is proven on. */
 export const REAL_IMAGES = 256;
-/** Of 8 to 64 this is where all runtimes together are fastest: results of layers stay in the processor's cache. */
+/** Of 2 to 64 the batch at which all runtimes together took least of the processor: what layers make stays in its cache. */
 const BATCH = 16;
 
 /** 836 x 836 pixels of three colours: 2 GiB for the images of a proof. */
@@ -18,7 +18,7 @@ export interface ParityInputs {
   readonly batches: readonly tf.Tensor[];
   readonly real: number;
   readonly hard: number;
-  /** For people: `'fashion-mnist test images'`, `'noise'`. */
+  /** For people: `'fashion-mnist test images'`, `'128 squares test images and noise'`. */
   readonly source: string;
   /** How far they reach where training recorded how far activations go. */
   readonly extremes?: Extremes;
@@ -53,36 +53,47 @@ export async function parityInputs(
     );
   const batches: tf.Tensor[] = [];
   const labels: number[] = [];
-  let real = 0;
-  if (data) {
-    for await (const batch of data.test({ batchSize: BATCH })) {
-      batches.push(batch.images);
-      labels.push(...(await batch.labels.data()));
-      batch.labels.dispose();
-      real += batch.images.shape[0];
-      if (real >= REAL_IMAGES) break;
-    }
+  for await (const batch of data?.test({ batchSize: BATCH }) ?? []) {
+    batches.push(batch.images);
+    labels.push(...(await batch.labels.data()));
+    batch.labels.dispose();
+    if (labels.length >= REAL_IMAGES) break;
   }
-  const bounds = boundsOf(shape.at(-1)!, range);
-  const source = data ? `${data.name} test images` : 'noise, as there is no data set';
-  for (; real < REAL_IMAGES; real += BATCH) batches.push(noiseImages(shape, bounds, BATCH, real));
-  const hard = hardImages(shape, bounds);
-  batches.push(hard);
-  return { batches, real, hard: hard.shape[0]!, source, labels };
+  const source = data && `${data.name} test images`;
+  return completed({ batches, labels, source }, shape, boundsOf(shape.at(-1)!, range));
 }
 
-async function givenInputs(images: tf.Tensor, shape: readonly number[]): Promise<ParityInputs> {
-  const real = images.shape[0]!;
+function givenInputs(images: tf.Tensor, shape: readonly number[]): ParityInputs {
+  const count = images.shape[0]!;
   const batches: tf.Tensor[] = [];
-  for (let from = 0; from < real; from += BATCH)
-    batches.push(tf.slice(images, from, Math.min(BATCH, real - from)));
+  for (let from = 0; from < count; from += BATCH)
+    batches.push(tf.slice(images, from, Math.min(BATCH, count - from)));
   const [low, high] = tf.tidy(() => [tf.min(images).dataSync()[0]!, tf.max(images).dataSync()[0]!]);
-  const hard = hardImages(
-    shape,
-    Array.from({ length: shape.at(-1)! }, () => [low!, high!] as const),
-  );
-  const source = 'images that were given';
-  return { batches: [...batches, hard], real, hard: hard.shape[0]!, source, labels: [] };
+  const bounds = Array.from({ length: shape.at(-1)! }, () => [low!, high!] as const);
+  return completed({ batches, labels: [], source: 'images that were given' }, shape, bounds);
+}
+
+/** Noise where there are too few images, and the hard ones. */
+function completed(
+  {
+    batches,
+    labels,
+    source,
+  }: Pick<ParityInputs, 'labels'> & { batches: tf.Tensor[]; source: string | undefined },
+  shape: readonly number[],
+  bounds: Bounds,
+): ParityInputs {
+  const images = batches.reduce((sum, batch) => sum + batch.shape[0]!, 0);
+  let real = images;
+  for (; real < REAL_IMAGES; real += BATCH) batches.push(noiseImages(shape, bounds, BATCH, real));
+  const hard = hardImages(shape, bounds);
+  const told =
+    source === undefined
+      ? 'noise, as there is no data set'
+      : real > images
+        ? `${images} ${source} and noise`
+        : source;
+  return { batches: [...batches, hard], real, hard: hard.shape[0]!, source: told, labels };
 }
 
 type Bounds = readonly (readonly [low: number, high: number])[];
