@@ -174,10 +174,10 @@ function holdJson(t: ExecutionContext, runs: number, json: Bytes, read: (changed
   );
 }
 
-test.serial('6000 mutations of an ONNX model', t => {
+test.serial('4000 mutations of an ONNX model', t => {
   hold(
     t,
-    6000,
+    4000,
     fc.property(mutation, steps => accept(() => readOnnx('x', mutated(onnx, steps), ONNX_FILE))),
   );
 });
