@@ -3,7 +3,13 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { engine } from '../src/engines/index.js';
 import type { RunDirectory, StepNotes } from '../src/publish/runDirectory.js';
 import { checkCanTrain } from '../src/training/check.js';
-import { type Metrics, type PruningRecord, provenanceOf, remember } from '../src/training/provenance.js';
+import {
+  type Metrics,
+  type PruningRecord,
+  provenanceOf,
+  remember,
+  type Unpruned,
+} from '../src/training/provenance.js';
 import { setWeights, type TrainingState, type Values, weightsOf } from '../src/training/state.js';
 import { train } from '../src/training/train.js';
 import { originOf, setOrigin } from '../zoo/architecture.js';
@@ -203,7 +209,12 @@ async function* stepOf(
       const { width: _, ...rest } = from; // it was another network's
       setOrigin(smaller, rest);
     }
-    remember(smaller, { ...(recipe && { recipe }), ...(data && { data }), pruning: records });
+    remember(smaller, {
+      ...(recipe && { recipe }),
+      ...(data && { data }),
+      pruning: records,
+      unpruned: unprunedOf(model),
+    });
     const notes = recipe
       ? yield* training(smaller, { step: name, ...named }, plan, directory, { startEpoch: how.epoch })
       : { epochs: [], seconds: (performance.now() - began) / 1000 };
@@ -214,6 +225,15 @@ async function* stepOf(
     smaller.dispose();
     throw error;
   }
+}
+
+/** What the network that was given was cut from, or is. */
+function unprunedOf(model: LayersModel): Unpruned {
+  const { unpruned, metrics } = provenanceOf(model);
+  if (unpruned) return unpruned;
+  const { parameters, activationParameters, macs } = summary(model);
+  const name = originOf(model)?.architecture ?? model.name;
+  return { name, parameters, activationParameters, macs, ...(metrics && { metrics }) };
 }
 
 function add(

@@ -9,7 +9,7 @@
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { datasets, engine, tf, train, zoo } from '../dist/src/index.js';
+import { datasets, engine, train, zoo } from '../dist/src/index.js';
 import { decodeState, encodeState } from '../dist/src/training/state.js';
 
 const { values: options } = parseArgs({
@@ -36,7 +36,7 @@ const [epochs, batchSize, learningRate, weightDecay, seed, images] = [
 
 await engine.use('torch', { precision: options.precision });
 const full = datasets.cifar10({ source: 'full' });
-const data = images < full.length.train ? firstImages(full, images) : full;
+const data = images < full.length.train ? datasets.limit(full, { train: images }) : full;
 console.error(`${engine.describe()}; ${full.source}`);
 const model = zoo.vgg8({ activation: options.activation, seed });
 const { checkpoint } = options;
@@ -65,21 +65,4 @@ for await (const event of training) {
 
 function row({ epoch, testAccuracy, trainLoss, learningRate: rate, seconds }) {
   return `| ${epoch} | ${(100 * testAccuracy).toFixed(2)} % | ${trainLoss.toFixed(4)} | ${rate.toPrecision(2)} | ${seconds.toFixed(1)} |`;
-}
-
-/** Epochs that end early: for trying the script. */
-function firstImages(set, count) {
-  return {
-    ...set,
-    length: { ...set.length, train: count },
-    async *train(wanted) {
-      for await (const batch of set.train(wanted)) {
-        if (batch.state.position > count) {
-          tf.dispose([batch.images, batch.labels]);
-          return;
-        }
-        yield batch;
-      }
-    },
-  };
 }

@@ -86,7 +86,13 @@ export { SafetensorsError } from './safetensors/errors.js';
 export { Task } from './task.js';
 export type { EpochRecord } from './training/epochRecord.js';
 export { evaluate } from './training/evaluate.js';
-export { type Metrics, type Provenance, type PruningRecord, provenanceOf } from './training/provenance.js';
+export {
+  type Metrics,
+  type Provenance,
+  type PruningRecord,
+  provenanceOf,
+  type Unpruned,
+} from './training/provenance.js';
 export type { Recipe, RecipeOptions } from './training/recipe.js';
 export {
   DivergedError,

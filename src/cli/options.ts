@@ -20,6 +20,14 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
+/** From 0 to 1. */
+export function fraction(text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (!(value >= 0 && value <= 1))
+    throw new InvalidArgumentError('expected a number from 0 to 1, such as 0.005.');
+  return value;
+}
+
 /** `'10,20,30'` */
 export function percentages(text: string): number[] {
   const values = text.split(',').map(part => (part.trim() ? Number(part) : Number.NaN));

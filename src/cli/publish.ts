@@ -1,12 +1,12 @@
 /** `padezoo publish`: writes a network in every format, proven equal, to give to others. */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { load } from '../publish/load.js';
 import { FORMATS } from '../publish/manifest.js';
 import { type Publishable, publish } from '../publish/publish.js';
 import { readRun } from '../publish/readRun.js';
-import { command } from './options.js';
+import { command, fraction } from './options.js';
 import { note, parityTable, printResult } from './output.js';
 
 interface Flags {
@@ -19,6 +19,7 @@ interface Flags {
   readonly tolerance?: number;
   readonly npm?: string;
   readonly hub?: string;
+  readonly archive: boolean;
   readonly json?: boolean;
 }
 
@@ -35,9 +36,10 @@ export function publishCommand(): Command {
     .option('--fold', 'multiply batch normalisation into the convolutions before it')
     .option('--functions', 'keep each Padé activation as a function of the ONNX model')
     .option('--licence <id>', 'of the network, for its card: mit')
-    .option('--tolerance <fraction>', "of accuracy below a run's best step", Number)
+    .option('--tolerance <fraction>', "of accuracy below a run's best step (default: 0.005)", fraction)
     .option('--npm <name>', 'write <folder>-npm as well, a package that npm publish takes')
-    .addOption(new Option('--hub <owner/name>', 'push to the Hugging Face hub, if HF_TOKEN is set'))
+    .option('--hub <owner/name>', 'push to the Hugging Face hub, if HF_TOKEN is set')
+    .option('--no-archive', 'write the folder alone')
     .addHelpText(
       'after',
       `
@@ -50,6 +52,7 @@ Examples:
 
 async function run(path: string, flags: Flags): Promise<void> {
   const { to, formats, storage, fold, functions, licence, tolerance, npm, hub } = flags;
+
   const written = await publish(await sourceAt(path), {
     to,
     ...(formats && { formats }),
@@ -60,6 +63,7 @@ async function run(path: string, flags: Flags): Promise<void> {
     ...(tolerance !== undefined && { tolerance }),
     ...(npm && { npm }),
     ...(hub && { hub }),
+    archive: flags.archive ? 'tar.gz' : 'none',
   });
   const { directory, archive, npmPackage, commit, manifest } = written;
   if (hub && !commit) note(`not pushed to ${hub}: set HF_TOKEN; the folder is laid out for the hub as it is`);
@@ -76,7 +80,7 @@ async function run(path: string, flags: Flags): Promise<void> {
   printResult(result, flags, () =>
     [
       `folder:  ${directory}`,
-      `archive: ${archive}`,
+      archive && `archive: ${archive}`,
       npmPackage && `package: ${npmPackage}`,
       commit && `commit:  ${commit}`,
       parityTable(manifest.parity?.formats ?? []),

@@ -1,5 +1,6 @@
-/** Reading a file in a browser: over HTTP; `#files` in package.json is this one there. */
+/** What a browser does otherwise than Node: reading a file, over HTTP, hashing, unzipping; `#files` is this one there. */
 import { PadezooError } from '../errors.js';
+import { GunzipError } from './gunzip.js';
 
 /** @param url absolute, or relative to the page */
 export async function readBytes(url: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -7,4 +8,53 @@ export async function readBytes(url: string): Promise<Uint8Array<ArrayBuffer>> {
   if (!response.ok)
     throw new PadezooError(`${url}: the server answers ${response.status} ${response.statusText}`);
   return new Uint8Array(await response.arrayBuffer());
+}
+
+/**
+ * @returns 64 lower-case hexadecimal digits
+ * @throws PadezooError on a page that is neither https: nor localhost, to which browsers give no WebCrypto
+ */
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const { subtle } = globalThis.crypto;
+  if (!subtle)
+    throw new PadezooError(
+      `SHA-256 cannot be calculated on ${globalThis.location?.origin}: browsers have it on https: and localhost pages only; serve the page from one`,
+    );
+  const digest = new Uint8Array(await subtle.digest('SHA-256', bytes));
+  return Array.from(digest, byte => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * @param limit bytes; more are not unpacked
+ * @throws GunzipError for damage, for what unpacks to more, and for bytes after the end
+ */
+export async function gunzip(
+  packed: Uint8Array<ArrayBuffer>,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip')).getReader();
+  for (;;) {
+    const { done, value } = await reader.read().catch(cause => {
+      throw GunzipError.damaged(cause);
+    });
+    if (done) return joined(parts, total);
+    total += value.byteLength;
+    if (total > limit) {
+      await reader.cancel();
+      throw GunzipError.tooLarge(packed.length, limit);
+    }
+    parts.push(value);
+  }
+}
+
+function joined(parts: readonly Uint8Array[], total: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(total);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.byteLength;
+  }
+  return bytes;
 }

@@ -22,19 +22,32 @@ export interface Contents {
   readonly problems: readonly BundleError[];
 }
 
+/** What tells a file from all others. */
+export interface FileDigest {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface CheckOptions {
+  /** Which of the files must be there; the others may be left out. Default: all. */
+  readonly wanted?: (path: string) => boolean;
+  /** Of files that were hashed already, whose bytes may be left out then. */
+  readonly digests?: ReadonlyMap<string, FileDigest>;
+}
+
 const AGAIN = 'the file was changed or damaged, get the checkpoint again';
 
 /**
  * Checks padezoo.json against SHA256SUMS, every other file against padezoo.json, and only then parses the others.
  * @param bundle how errors name the bundle
- * @param files all files by path
- * @param wanted which of them must be there; the others may be left out
+ * @param files by path
  */
 export async function checkContents(
   bundle: string,
   files: ReadonlyMap<string, Bytes>,
-  wanted: (path: string) => boolean = () => true,
+  { wanted = () => true, digests: known = new Map() }: CheckOptions = {},
 ): Promise<Contents> {
+  const sizeOf = (path: string) => known.get(path)?.bytes ?? files.get(path)?.byteLength;
   const problems: BundleError[] = [];
   const attempt = <T>(work: () => T): T | undefined => {
     try {
@@ -58,7 +71,7 @@ export async function checkContents(
   const sums = sumsBytes && attempt(() => parseSums(bundle, sumsBytes));
 
   let manifest: Manifest | undefined;
-  const digest = await sha256(manifestBytes);
+  const digest = known.get(MANIFEST_FILE)?.sha256 ?? (await sha256(manifestBytes));
   const listed = sums?.get(MANIFEST_FILE);
   if (sums === undefined || listed === digest) {
     manifest = attempt(() => parseManifest(bundle, manifestBytes));
@@ -78,20 +91,20 @@ export async function checkContents(
   else for (const [path, sha] of sums ?? []) if (path !== MANIFEST_FILE) expected.set(path, { sha256: sha });
   const authority = manifest ? MANIFEST_FILE : SUMS_FILE;
 
-  const ofRightSize = [...expected].flatMap(([path, { bytes }]) => {
-    const file = files.get(path);
+  const toHash = [...expected].flatMap(([path, { bytes }]) => {
+    const file = known.has(path) ? undefined : files.get(path);
     return file && (bytes === undefined || bytes === file.byteLength) ? [[path, file] as const] : [];
   });
-  const digests = await digestsOf(ofRightSize);
+  const digests = await digestsOf(toHash);
   for (const [path, entry] of expected) {
-    const bytes = files.get(path);
+    const bytes = sizeOf(path);
     if (bytes === undefined && !wanted(path)) continue;
     if (bytes === undefined) {
       corrupt(path, `is missing, ${authority} lists it; get the checkpoint again`);
-    } else if (entry.bytes !== undefined && bytes.byteLength !== entry.bytes) {
-      corrupt(path, `has ${bytes.byteLength} bytes, ${authority} says ${entry.bytes}; ${AGAIN}`);
+    } else if (entry.bytes !== undefined && bytes !== entry.bytes) {
+      corrupt(path, `has ${bytes} bytes, ${authority} says ${entry.bytes}; ${AGAIN}`);
     } else {
-      const found = digests.get(path)!;
+      const found = known.get(path)?.sha256 ?? digests.get(path)!;
       if (found !== entry.sha256)
         corrupt(path, `has sha256 ${found}, ${authority} says ${entry.sha256}; ${AGAIN}`);
     }
@@ -108,7 +121,7 @@ export async function checkContents(
       );
     }
   }
-  for (const path of manifest || sums ? files.keys() : []) {
+  for (const path of manifest || sums ? new Set([...files.keys(), ...known.keys()]) : []) {
     if (path === MANIFEST_FILE || path === SUMS_FILE || expected.has(path)) continue;
     const shown = isSafePath(path) ? path : JSON.stringify(path);
     corrupt(shown, `is not listed in ${authority}; remove it, or get the checkpoint again`);

@@ -1,20 +1,20 @@
 /** What a manifest says about a network: all that the network remembers of itself. */
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../../datasets/dataset.js';
-import { type Origin, originOf } from '../../zoo/architecture.js';
-import { zoo } from '../../zoo/index.js';
+import { originOf } from '../../zoo/architecture.js';
 import { summary } from '../../zoo/summary.js';
 import { engine } from '../engines/index.js';
-import { provenanceOf } from '../training/provenance.js';
+import { provenanceOf, type Unpruned } from '../training/provenance.js';
 import type { BundleDescription } from './manifest.js';
+import { trainedRanges } from './ranges.js';
 
 export function describe(model: LayersModel): BundleDescription {
-  const { recipe, data, metrics, pruning = [] } = provenanceOf(model);
+  const { recipe, data, metrics, pruning = [], unpruned } = provenanceOf(model);
   const origin = originOf(model);
   const { parameters, activationParameters, macs, layers } = summary(model);
   const convolutions = layers.filter(({ type }) => /Conv2D$/.test(type));
   const inputShape = model.inputs[0]!.shape.slice(1) as number[];
-  const parent = pruning.length > 0 && origin ? parentOf(origin, inputShape, model) : undefined;
+  const ranges = trainedRanges(model);
   return {
     engine: engine.describe(),
     architecture: {
@@ -30,26 +30,15 @@ export function describe(model: LayersModel): BundleDescription {
     activation: plain(origin?.activation.config ?? null),
     ...(data && { dataset: describeData(data) }),
     ...(recipe && { recipe: plain(recipe), seed: recipe.seed }),
-    ...(parent && { parent }),
+    ...(unpruned && { parent: parentOf(unpruned) }),
+    ...(ranges.length > 0 && { trainingRanges: [...ranges] }),
     pruning: plain(pruning),
     metrics: { ...metrics, parameters, activationParameters, macs },
   };
 }
 
-/** The unpruned network's sizes, from the zoo; unknown for one of another width, image size or count of classes. */
-function parentOf(
-  { architecture, variant, activation }: Origin,
-  inputShape: readonly number[],
-  model: LayersModel,
-): BundleDescription['parent'] {
-  const entry = zoo.list().find(({ name }) => name === architecture);
-  const sizes = variant === 'imagenet' ? entry?.imagenet : entry;
-  const standard =
-    sizes &&
-    sizes.inputShape.join() === inputShape.join() &&
-    sizes.classes === model.outputs[0]!.shape.at(-1) &&
-    (activation.filtersFactor ?? 1) === 1;
-  return standard ? { name: architecture, parameters: sizes.parameters, macs: sizes.macs } : undefined;
+function parentOf({ metrics, ...sizes }: Unpruned): BundleDescription['parent'] {
+  return { ...sizes, ...metrics };
 }
 
 /** Options that say where a user's files are. */

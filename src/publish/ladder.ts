@@ -1,7 +1,7 @@
-/** Which step of a pruning is published, by a rule that the card states. */
+/** Which step of a pruning is published, by a rule that the card states; beside them what they were cut from. */
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { OptionsError } from '../errors.js';
-import type { Metrics } from '../training/provenance.js';
+import { type Metrics, provenanceOf } from '../training/provenance.js';
 import type { Rung } from './manifest.js';
 
 /** A step of `prune`'s result. */
@@ -31,18 +31,20 @@ export function ladderOf(steps: readonly Step[], tolerance: number): Ladder {
   const measured = accuracies.length === steps.length;
   const bar = Math.max(...accuracies) - tolerance;
   const good = steps.filter(({ metrics }) => metrics && metrics.testAccuracy >= bar - 1e-12);
+  const { unpruned } = provenanceOf(last.model);
   const best = measured ? good.reduce((a, b) => (b.parameters <= a.parameters ? b : a)) : last;
   return {
     best,
     rule: measured
       ? `the smallest network whose test accuracy is at most ${(100 * tolerance).toFixed(1)} points below the best step's`
       : 'the last step, as not every step was trained',
-    steps: steps.map(step => ({
-      percent: step.percent,
-      parameters: step.parameters,
-      macs: step.macs,
-      ...step.metrics,
-      published: step === best,
-    })),
+    steps: [
+      ...(unpruned ? [rung({ percent: 0, ...unpruned }, false)] : []),
+      ...steps.map(step => rung(step, step === best)),
+    ],
   };
+}
+
+function rung({ percent, parameters, macs, metrics }: Omit<Step, 'model'>, published: boolean): Rung {
+  return { percent, parameters, macs, ...metrics, published };
 }

@@ -1,15 +1,19 @@
-/** The files `layers/model.json` and `layers/weights.bin`: made from a tfjs model, checked, and made into one again. */
+/** The files of `layers/`, topology and weights: made from a tfjs model, checked, and made into one again. */
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { z } from 'zod';
 import { CorruptBundleError, ManifestError, ModelBuildError } from './errors.js';
 import { checkJson, parseJson } from './json.js';
-import { type Bytes, TOPOLOGY_FILE, WEIGHTS_FILE } from './manifest.js';
+import { type Bytes, TOPOLOGY_FILE } from './manifest.js';
+import { joinShards, shardNames, shards } from './shards.js';
 import { checkTopology } from './topology.js';
 
 const BYTES_PER_VALUE = { float32: 4, int32: 4, bool: 1 } as const;
 /** What tfjs has tensor types for. */
 const MAX_RANK = 6;
+const FOLDER = 'layers';
+/** Weights that are not sharded. */
+const SINGLE = 'weights.bin';
 
 const WeightSpec = z.strictObject({
   name: z
@@ -26,9 +30,19 @@ const TopologyFile = z.strictObject({
   generatedBy: z.string(),
   convertedBy: z.string().nullable(),
   userDefinedMetadata: z.record(z.string(), z.json()).optional(),
-  // One shard: tfjs 4.22 reads zeros, without an error, when a last shard is larger than the first.
   weightsManifest: z.tuple([
-    z.strictObject({ paths: z.tuple([z.literal('weights.bin')]), weights: z.array(WeightSpec) }),
+    z.strictObject({
+      paths: z
+        .array(z.string())
+        .min(1)
+        .refine(paths => paths.join() === shardNames(paths.length, SINGLE).join(), {
+          error: ({ input }) =>
+            `expected ${shardNames((input as string[]).length, SINGLE)
+              .slice(0, 3)
+              .join(', ')} and so on`,
+        }),
+      weights: z.array(WeightSpec),
+    }),
   ]),
 });
 
@@ -36,10 +50,13 @@ const TopologyFile = z.strictObject({
 export interface LayersFiles {
   readonly topology: z.output<typeof TopologyFile>;
   readonly specs: readonly z.output<typeof WeightSpec>[];
+  /** All of them, one after the other. */
   readonly weights: Bytes;
+  /** Of the first file. */
+  readonly shardBytes: number;
 }
 
-/** @returns the two files by path; borrows the model */
+/** @returns the files by path; borrows the model */
 export async function layersFiles(model: layers.LayersModel): Promise<Map<string, Bytes>> {
   const artifacts = await new Promise<tf.io.ModelArtifacts>((resolve, reject) => {
     const handler = tf.io.withSaveHandler(async artifacts => {
@@ -48,42 +65,35 @@ export async function layersFiles(model: layers.LayersModel): Promise<Map<string
     });
     model.save(handler).catch(reject);
   });
+  const data = artifacts.weightData ?? [];
+  const { paths, files } = shards(
+    (Array.isArray(data) ? data : [data]).map(part => new Uint8Array(part)),
+    SINGLE,
+  );
   const json = {
     modelTopology: artifacts.modelTopology,
     format: 'layers-model',
     generatedBy: artifacts.generatedBy ?? `TensorFlow.js tfjs-layers v${layers.version_layers}`,
     convertedBy: artifacts.convertedBy ?? null,
     userDefinedMetadata: artifacts.userDefinedMetadata,
-    weightsManifest: [{ paths: ['weights.bin'], weights: artifacts.weightSpecs ?? [] }],
+    weightsManifest: [{ paths, weights: artifacts.weightSpecs ?? [] }],
   };
   return new Map([
     [TOPOLOGY_FILE, new TextEncoder().encode(JSON.stringify(json))],
-    [WEIGHTS_FILE, joined(artifacts.weightData)],
+    ...[...files].map(([path, bytes]) => [`${FOLDER}/${path}`, bytes] as const),
   ]);
 }
 
-/** tfjs gives one buffer or several; its own `CompositeArrayBuffer` misreads several of unequal length. */
-function joined(data: tf.io.WeightData | undefined): Bytes {
-  const shards = data === undefined ? [] : Array.isArray(data) ? data : [data];
-  const bytes = new Uint8Array(shards.reduce((sum, shard) => sum + shard.byteLength, 0));
-  let offset = 0;
-  for (const shard of shards) {
-    bytes.set(new Uint8Array(shard), offset);
-    offset += shard.byteLength;
-  }
-  return bytes;
-}
-
 /**
- * Parses and checks the two files; makes no tensors.
- * @throws ManifestError for model.json, CorruptBundleError when weights.bin is of another size than it says
+ * Parses and checks the files; makes no tensors.
+ * @throws ManifestError for model.json, CorruptBundleError when the weights are of another size than it says
  */
 export function parseLayersFiles(bundle: string, files: ReadonlyMap<string, Bytes>): LayersFiles {
   const value = parseJson(bundle, TOPOLOGY_FILE, files.get(TOPOLOGY_FILE)!);
   const topology = checkJson(bundle, TOPOLOGY_FILE, TopologyFile, value);
   checkTopology(bundle, topology.modelTopology);
-  const weights = files.get(WEIGHTS_FILE)!;
-  const specs = topology.weightsManifest[0].weights;
+  const [{ paths, weights: specs }] = topology.weightsManifest;
+  const weights = joinShards(bundle, files, FOLDER, paths);
   const names = new Set<string>();
   let bytes = 0;
   for (const [i, { name, shape, dtype }] of specs.entries()) {
@@ -102,18 +112,27 @@ export function parseLayersFiles(bundle: string, files: ReadonlyMap<string, Byte
   if (bytes !== weights.byteLength) {
     throw new CorruptBundleError(
       bundle,
-      WEIGHTS_FILE,
-      `has ${weights.byteLength} bytes, the shapes in ${TOPOLOGY_FILE} need ${bytes}; get the checkpoint again`,
+      `${FOLDER}/${paths.at(-1)}`,
+      `${paths.length > 1 ? 'and the shards before it have' : 'has'} ${weights.byteLength} bytes, the shapes in ${TOPOLOGY_FILE} need ${bytes}; get the checkpoint again`,
     );
   }
-  return { topology, specs, weights };
+  return { topology, specs, weights, shardBytes: files.get(`${FOLDER}/${paths[0]}`)!.byteLength };
 }
 
 const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
-/** Names of float weights that hold NaN or infinities, and how many. */
-export function nonFiniteWeights({ specs, weights }: LayersFiles): Map<string, number> {
-  const counts = new Map<string, number>();
+/** Float weights that hold NaN or infinities. */
+export interface NonFinite {
+  readonly name: string;
+  /** How many. */
+  readonly values: number;
+  /** Where the weight starts. */
+  readonly file: string;
+}
+
+export function nonFiniteWeights({ topology, specs, weights, shardBytes }: LayersFiles): NonFinite[] {
+  const [{ paths }] = topology.weightsManifest;
+  const found: NonFinite[] = [];
   let offset = 0;
   for (const { name, shape, dtype } of specs) {
     const end = offset + BYTES_PER_VALUE[dtype] * sizeOf(shape);
@@ -122,11 +141,12 @@ export function nonFiniteWeights({ specs, weights }: LayersFiles): Map<string, n
       // A copy, because a weight after a bool is not aligned.
       for (const value of new Float32Array(weights.slice(offset, end).buffer))
         if (!Number.isFinite(value)) bad++;
-      if (bad > 0) counts.set(name, bad);
+      const shard = Math.floor(offset / Math.max(1, shardBytes));
+      if (bad > 0) found.push({ name, values: bad, file: `${FOLDER}/${paths[shard]}` });
     }
     offset = end;
   }
-  return counts;
+  return found;
 }
 
 /**
@@ -147,9 +167,7 @@ export async function buildLayersModel(bundle: string, files: LayersFiles): Prom
     // No `weightData`: tfjs would leave its decoded weights behind when they do not fit the model.
     model = await layers.loadLayersModel({ load: async () => artifacts as tf.io.ModelArtifacts });
     const built = model;
-    tf.tidy(() =>
-      built.loadWeights(tf.io.decodeWeights(weights.slice().buffer, [...specs]) as tf.NamedTensorMap),
-    );
+    tf.tidy(() => built.loadWeights(tf.io.decodeWeights(bufferOf(weights), [...specs]) as tf.NamedTensorMap));
     return model;
   } catch (cause) {
     model?.dispose();
@@ -157,6 +175,11 @@ export async function buildLayersModel(bundle: string, files: LayersFiles): Prom
       cause,
     });
   }
+}
+
+/** The bytes as a buffer of their own, which those of several shards are already. */
+function bufferOf(bytes: Bytes): ArrayBuffer {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
 }
 
 /**
@@ -196,7 +219,7 @@ class GuardedModel extends tf.serialization.Serializable {
     let left = config.values as number;
     layer.addWeight = function (name, shape, ...rest) {
       left -= sizeOf(shape as number[]);
-      if (!(left >= 0)) throw new Error(`weight ${name} [${shape}] is more than weights.bin holds`);
+      if (!(left >= 0)) throw new Error(`weight ${name} [${shape}] is more than the weights hold`);
       return addWeight.call(this, name, shape, ...rest);
     };
     try {

@@ -4,7 +4,7 @@ import '../../zoo/index.js'; // registers the layers
 import { loadBundle } from './readBundle.js';
 
 /**
- * @param url of a checkpoint's folder, relative to the page or not; `npm:NAME`, `hub:OWNER/NAME`
+ * @param url of a checkpoint's folder or `.tar.gz`, relative to the page or not; `npm:NAME`, `hub:OWNER/NAME`
  * @returns a LayersModel that the caller disposes
  * @throws BundleError
  */

@@ -11,10 +11,11 @@ export const MANIFEST_FILE = 'padezoo.json';
 export const SUMS_FILE = 'SHA256SUMS';
 export const CARD_FILE = 'README.md';
 export const TOPOLOGY_FILE = 'layers/model.json';
-export const WEIGHTS_FILE = 'layers/weights.bin';
 
+/** Weights in one file, or in shards. */
+const isWeightsFile = (path: string): boolean => /^layers\/(weights|group1-shard\d+of\d+)\.bin$/.test(path);
 /** Whether loading needs a file. */
-export const isLayersFile = (path: string): boolean => path === TOPOLOGY_FILE || path === WEIGHTS_FILE;
+export const isLayersFile = (path: string): boolean => path === TOPOLOGY_FILE || isWeightsFile(path);
 
 /** Ten times the largest bundle planned (ResNet101 in four formats), and what one buffer holds everywhere. */
 export const MAX_BUNDLE_BYTES = 2 * 2 ** 30;
@@ -116,6 +117,8 @@ const Rung = z.strictObject({
 });
 export type Rung = z.output<typeof Rung>;
 
+const Ranges = z.array(z.strictObject({ layer: z.string(), min: z.number(), max: z.number() }));
+
 export const Manifest = z.strictObject({
   format: z.literal('padezoo'),
   formatVersion: z.literal(FORMAT_VERSION),
@@ -136,16 +139,33 @@ export const Manifest = z.strictObject({
   recipe: record.optional(),
   seed: z.int().optional(),
   licence: z.string().optional(),
-  /** The network before pruning. */
-  parent: z.strictObject({ name: z.string(), parameters: count, macs: count }).optional(),
+  /** The network before pruning; its accuracy where it was trained. */
+  parent: z
+    .strictObject({
+      name: z.string(),
+      parameters: count,
+      activationParameters: count.optional(),
+      macs: count,
+      testAccuracy: fraction.optional(),
+      testLoss: z.number().optional(),
+    })
+    .optional(),
   /** Every step of the run that the network is from, and why this one was published. */
   ladder: z.strictObject({ rule: z.string(), steps: z.array(Rung) }).optional(),
-  /** Smallest and largest input that each activation saw on the images of the proof. */
-  ranges: z.array(z.strictObject({ layer: z.string(), min: z.number(), max: z.number() })).optional(),
+  /** Smallest and largest input that each activation saw on the images of the proof, and in training if it was observed. */
+  ranges: Ranges.optional(),
+  /** The same in training alone, at its end, if it was observed. */
+  trainingRanges: Ranges.optional(),
   parity: z
     .strictObject({
       tolerance: z.number(),
-      inputs: z.strictObject({ real: count, hard: count, source: z.string() }),
+      inputs: z.strictObject({
+        real: count,
+        hard: count,
+        source: z.string(),
+        /** Activations whose range training recorded, and of those the ones that these inputs drive to both ends. */
+        extremes: z.strictObject({ recorded: count, reached: count }).optional(),
+      }),
       formats: z.array(ParityRecord),
     })
     .optional(),
@@ -172,11 +192,14 @@ export const Manifest = z.strictObject({
         context.addIssue({ code: 'custom', path: [i, 'path'], message: `${path} is listed twice` });
       seen.add(key);
     }
-    for (const path of [TOPOLOGY_FILE, WEIGHTS_FILE]) {
-      if (!files.some(file => file.path === path)) {
-        context.addIssue({ code: 'custom', message: `expected an entry for ${path}` });
-      }
-    }
+    const paths = files.map(({ path }) => path);
+    if (!paths.includes(TOPOLOGY_FILE))
+      context.addIssue({ code: 'custom', message: `expected an entry for ${TOPOLOGY_FILE}` });
+    if (!paths.some(isWeightsFile))
+      context.addIssue({
+        code: 'custom',
+        message: 'expected an entry for layers/weights.bin, or for its shards',
+      });
   }),
 });
 export type Manifest = z.output<typeof Manifest>;

@@ -63,7 +63,7 @@ export async function writePackage(
     ['README.md', files.get('README.md')!],
     ...[...files].map(([path, bytes]) => [`${PACKAGE_FOLDER}/${path}`, bytes] as const),
   ]);
-  const { directory } = await placeBundle(to, entries, undefined, PACKAGE_FOLDER);
+  const { directory } = await placeBundle(to, entries, { marker: PACKAGE_FOLDER });
   return directory;
 }
 
@@ -77,10 +77,10 @@ const place = folder.protocol === 'file:' ? (await import('node:url')).fileURLTo
 export default await load(place);
 `;
 
-const TYPES = `import type { LayersModel } from '@tensorflow/tfjs-layers';
+const TYPES = `import type { load } from 'padezoo';
 
 /** The network, loaded and checked against its digests; it belongs to whoever imports it. */
-declare const model: LayersModel;
+declare const model: Awaited<ReturnType<typeof load>>;
 export default model;
 `;
 

@@ -23,6 +23,7 @@ import { ONNX_FILE } from './onnx/read.js';
 import { onnxFile } from './onnx/write.js';
 import { Options, type PublishOptions } from './options.js';
 import { compare, TOLERANCE } from './parity/compare.js';
+import { withExtremes } from './parity/extremes.js';
 import { type ParityInputs, parityInputs } from './parity/inputs.js';
 import { prove, referenceOf } from './parity/prove.js';
 import { sampleFile } from './parity/sample.js';
@@ -70,9 +71,13 @@ export async function publish(source: Publishable, options: PublishOptions): Pro
   const model = ladder ? ladder.best.model : 'model' in source ? source.model : (source as LayersModel);
   const { data } = provenanceOf(model);
   const described = describe(model);
-  const inputs = images
-    ? await givenInputs(images)
-    : await parityInputs(described.architecture.inputShape, { data, range: data });
+  const { inputShape } = described.architecture;
+  checkImages(images, inputShape);
+  const inputs = await withExtremes(
+    await parityInputs(inputShape, { images, data, range: data }),
+    model,
+    described.trainingRanges ?? [],
+  );
   try {
     const formats: Format[] = ['layers', ...checked.formats.filter(format => format !== 'layers')];
     const files = await layersFiles(model);
@@ -88,7 +93,8 @@ export async function publish(source: Publishable, options: PublishOptions): Pro
       nodeOf,
       look: watch.look,
     });
-    const ranges = watch.ranges();
+    const { epochs, activationInputs } = provenanceOf(model);
+    const ranges = watch.ranges(epochs?.at(-1)?.activations ?? activationInputs);
     const reference = { logits, classes: model.outputs[0]!.shape.at(-1)! };
     files.set(...sampleFile(inputs, reference));
     const smaller = graph
@@ -113,7 +119,12 @@ export async function publish(source: Publishable, options: PublishOptions): Pro
       ...(smaller && smaller.variants.length > 0 && { variants: smaller.variants }),
       parity: {
         tolerance: TOLERANCE,
-        inputs: { real: inputs.real, hard: inputs.hard, source: inputs.source },
+        inputs: {
+          real: inputs.real,
+          hard: inputs.hard,
+          source: inputs.source,
+          ...(inputs.extremes && { extremes: inputs.extremes }),
+        },
         formats: [...records],
       },
     };
@@ -124,12 +135,15 @@ export async function publish(source: Publishable, options: PublishOptions): Pro
     const commit = checked.hub && (await pushToHub(all, { repository: checked.hub }));
     return { ...written, ...(npmPackage && { npmPackage }), ...(commit && { commit }) };
   } finally {
-    if (!images) tf.dispose([...inputs.batches]);
+    tf.dispose([...inputs.batches]);
   }
 }
 
-async function givenInputs(images: tf.Tensor): Promise<ParityInputs> {
-  return { batches: [images], real: images.shape[0]!, hard: 0, source: 'images that were given', labels: [] };
+function checkImages(images: tf.Tensor | undefined, inputShape: readonly number[]): void {
+  if (!images || (images.shape.slice(1).join() === inputShape.join() && images.shape[0]! > 0)) return;
+  throw new OptionsError(
+    `publish: got images [${images.shape.join(', ')}], expected [n, ${inputShape.join(', ')}] with at least one`,
+  );
 }
 
 interface FormatOptions {

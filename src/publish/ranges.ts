@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as layers from '@tensorflow/tfjs-layers';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { isActivation } from '../../zoo/summary.js';
+import { type Provenance, provenanceOf } from '../training/provenance.js';
 import type { Look } from './graph/run.js';
 import type { Manifest } from './manifest.js';
 
@@ -27,15 +28,34 @@ export class RangeWatch {
 
   readonly look: Look = (node, result) => {
     for (const layer of this.#watched.get(node) ?? []) {
-      const [min, max] = tf.tidy(() => [tf.min(result).dataSync()[0]!, tf.max(result).dataSync()[0]!]);
-      const before = this.#found.get(layer) ?? { min, max };
-      this.#found.set(layer, { min: Math.min(before.min, min), max: Math.max(before.max, max) });
+      const [min, max] = tf.tidy(() => [tf.min(result).dataSync()[0], tf.max(result).dataSync()[0]]);
+      this.#join(layer, { min: min!, max: max! });
     }
   };
 
-  ranges(): Ranges {
+  #join(layer: string, { min, max }: { readonly min: number; readonly max: number }): void {
+    const before = this.#found.get(layer) ?? { min, max };
+    this.#found.set(layer, { min: Math.min(before.min, min), max: Math.max(before.max, max) });
+  }
+
+  /** @param trained what training saw at its end, whose range is joined to that of the same layer here */
+  ranges(trained: NonNullable<Provenance['activationInputs']> = []): Ranges {
+    for (const { layer, inputs } of trained) if (this.#found.has(layer)) this.#join(layer, inputs);
     return [...this.#found]
       .filter(([, { min, max }]) => Number.isFinite(min + max))
       .map(([layer, range]) => ({ layer, ...range }));
   }
+}
+
+/** What training saw at its end, of each layer all its calls together; empty when it was not observed. */
+export function trainedRanges(model: LayersModel): Ranges {
+  const { epochs, activationInputs } = provenanceOf(model);
+  const found = new Map<string, { min: number; max: number }>();
+  for (const { layer, inputs } of epochs?.at(-1)?.activations ?? activationInputs ?? []) {
+    const { min, max } = found.get(layer) ?? inputs;
+    found.set(layer, { min: Math.min(min, inputs.min), max: Math.max(max, inputs.max) });
+  }
+  return [...found].flatMap(([layer, { min, max }]) =>
+    Number.isFinite(max - min) ? [{ layer, min, max }] : [],
+  );
 }

@@ -33,12 +33,11 @@ export async function loadBundle(path: string): Promise<{ model: LayersModel; ma
 }
 
 async function verified(path: string, extent: Extent) {
-  const files = await readSource(path, extent);
-  const { manifest, layers, problems } = await checkContents(
-    path,
-    files,
-    extent === 'all' ? undefined : isLayersFile,
-  );
+  const { files, digests } = await readSource(path, extent);
+  const { manifest, layers, problems } = await checkContents(path, files, {
+    ...(extent === 'layers' && { wanted: isLayersFile }),
+    ...(digests && { digests }),
+  });
   if (problems.length > 0) throw problems[0];
   return { files, manifest: manifest!, layers: layers! };
 }

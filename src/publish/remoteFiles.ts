@@ -1,5 +1,6 @@
-/** Fetches a bundle from a server, file by file, never more than its manifest says; imports nothing from Node. */
-import { checkContents } from './contents.js';
+/** Fetches a bundle from a server, never more than it may have; imports nothing from Node. */
+import { unpackArchive } from './archive/unpack.js';
+import { checkContents, type FileDigest } from './contents.js';
 import { CorruptBundleError, NotABundleError, UnsafeBundleError } from './errors.js';
 import {
   type Bytes,
@@ -19,12 +20,28 @@ const PARALLEL = 6;
 /** All files, or those that loading needs. */
 export type Extent = 'all' | 'layers';
 
+/** A bundle as it was found; nothing is made of it yet. */
+export interface Source {
+  /** By path. */
+  readonly files: Map<string, Bytes>;
+  /** Of every file that is there, when they were calculated on the way; then `files` may have those alone that loading needs. */
+  readonly digests?: ReadonlyMap<string, FileDigest>;
+}
+
+/** @throws NotABundleError, UnsafeBundleError */
+export async function fetchArchive(bundle: string, url: string): Promise<Source> {
+  const response = await fetchResponse(bundle, url, 'the archive');
+  const bytes = await bodyOf(bundle, response, 'the archive', MAX_BUNDLE_BYTES);
+  return { files: await unpackArchive(bundle, bytes) };
+}
+
 /**
+ * File by file.
  * @param base the URL of the folder
- * @returns the files by path; manifest and sums agree, the others are still to be checked
+ * @returns manifest and sums agree, the others are still to be checked
  * @throws NotABundleError, UnsafeBundleError, CorruptBundleError, ManifestError
  */
-export async function fetchFiles(bundle: string, base: string, extent: Extent): Promise<Map<string, Bytes>> {
+export async function fetchFiles(bundle: string, base: string, extent: Extent): Promise<Source> {
   const root = base.endsWith('/') ? base : `${base}/`;
   const files = new Map<string, Bytes>();
   for (const path of [SUMS_FILE, MANIFEST_FILE])
@@ -40,12 +57,12 @@ export async function fetchFiles(bundle: string, base: string, extent: Extent): 
       files.set(next.path, await fetchFile(bundle, root, next.path, next.bytes));
   };
   await Promise.all(Array.from({ length: PARALLEL }, fetchNext));
-  return files;
+  return { files };
 }
 
 /** Believes a manifest only when SHA256SUMS has its digest. */
 async function trusted(bundle: string, files: ReadonlyMap<string, Bytes>): Promise<Manifest> {
-  const { problems } = await checkContents(bundle, files, () => false);
+  const { problems } = await checkContents(bundle, files, { wanted: () => false });
   if (problems.length > 0) throw problems[0];
   return parseManifest(bundle, files.get(MANIFEST_FILE)!);
 }
@@ -57,7 +74,7 @@ async function fetchFile(bundle: string, root: string, path: string, limit: numb
 }
 
 /** @throws NotABundleError when nothing answers, or with an error */
-export async function fetchResponse(bundle: string, url: string, file: string): Promise<Response> {
+async function fetchResponse(bundle: string, url: string, file: string): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(url);
@@ -75,12 +92,7 @@ export async function fetchResponse(bundle: string, url: string, file: string): 
 }
 
 /** @throws UnsafeBundleError beyond the limit */
-export async function bodyOf(
-  bundle: string,
-  response: Response,
-  file: string,
-  limit: number,
-): Promise<Bytes> {
+async function bodyOf(bundle: string, response: Response, file: string, limit: number): Promise<Bytes> {
   const parts: Uint8Array[] = [];
   let total = 0;
   for (const reader = response.body!.getReader(); ; ) {

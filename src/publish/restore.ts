@@ -4,12 +4,12 @@ import type { Dataset } from '../../datasets/dataset.js';
 import { DatasetNotFoundError, datasets } from '../../datasets/index.js';
 import { type Origin, setOrigin, VariantOptions } from '../../zoo/architecture.js';
 import { type ActivationConfig, activationOf } from '../activations/activation.js';
-import { remember } from '../training/provenance.js';
+import { remember, type Unpruned } from '../training/provenance.js';
 import { Recipe } from '../training/recipe.js';
 import type { Manifest } from './manifest.js';
 
 export async function restore(model: LayersModel, manifest: Manifest): Promise<void> {
-  const { architecture, activation, recipe, seed = 0, metrics, pruning } = manifest;
+  const { architecture, activation, recipe, seed = 0, metrics, pruning, parent, trainingRanges } = manifest;
   const { testAccuracy, testLoss } = metrics;
   const data = await findData(manifest);
   const known = Recipe.safeParse(recipe);
@@ -18,6 +18,10 @@ export async function restore(model: LayersModel, manifest: Manifest): Promise<v
     ...(data && { data }),
     ...(testAccuracy !== undefined && testLoss !== undefined && { metrics: { testAccuracy, testLoss } }),
     pruning,
+    ...(parent && { unpruned: unprunedOf(parent) }),
+    ...(trainingRanges && {
+      activationInputs: trainingRanges.map(({ layer, min, max }) => ({ layer, inputs: { min, max } })),
+    }),
   });
   if (activation && typeof activation === 'object') {
     setOrigin(model, {
@@ -27,6 +31,12 @@ export async function restore(model: LayersModel, manifest: Manifest): Promise<v
       seed,
     });
   }
+}
+
+function unprunedOf(parent: NonNullable<Manifest['parent']>): Unpruned {
+  const { testAccuracy, testLoss, activationParameters = 0, ...sizes } = parent;
+  const measured = testAccuracy !== undefined && testLoss !== undefined;
+  return { ...sizes, activationParameters, ...(measured && { metrics: { testAccuracy, testLoss } }) };
 }
 
 const Asked = VariantOptions.pick({ variant: true, width: true });

@@ -1,14 +1,11 @@
-/** SHA-256 by WebCrypto (the same in Node and in a browser), and the `SHA256SUMS` list that `sha256sum -c` reads. */
+/** SHA-256 of a bundle's files, and the `SHA256SUMS` list that `sha256sum -c` reads. */
+import { sha256 } from '#files';
 import { CorruptBundleError } from './errors.js';
 import { type Bytes, SUMS_FILE } from './manifest.js';
 
-/** @returns 64 lower-case hexadecimal digits */
-export async function sha256(bytes: Bytes): Promise<string> {
-  const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(digest, byte => byte.toString(16).padStart(2, '0')).join('');
-}
+export { sha256 };
 
-/** Digests that are calculated at once: as many as there are threads for it in Node. */
+/** Digests that are calculated at once where another thread does it, as in a browser. */
 const PARALLEL = 4;
 
 /** The digest of every file, by path. */

@@ -56,7 +56,14 @@ const inside = { name, inputs: z.array(name) };
 const NodeSchema = z.discriminatedUnion('op', [
   z.strictObject({ ...common, op: z.enum(['conv', 'depthwise']), strides: pair, pads, dilations: pair }),
   z.strictObject({ ...common, op: z.literal('maxPool'), size: pair, strides: pair, pads }),
-  z.strictObject({ ...common, op: z.literal('averagePool'), size: pair, strides: pair }),
+  z.strictObject({
+    ...common,
+    op: z.literal('averagePool'),
+    size: pair,
+    strides: pair,
+    pads: pads.default([0, 0, 0, 0]), // files from before there were any
+  }),
+  z.strictObject({ ...common, op: z.literal('upsample'), factors: pair }),
   z.strictObject({
     ...common,
     op: z.enum(['globalAverage', 'globalMax', 'dense', 'flatten', 'concat', 'view']),

@@ -3,7 +3,7 @@ import { readSource } from '#bundles';
 import { type Contents, checkContents } from './contents.js';
 import { BundleError } from './errors.js';
 import { nonFiniteWeights } from './layersModel.js';
-import { type Bytes, type Manifest, WEIGHTS_FILE } from './manifest.js';
+import type { Bytes, Manifest } from './manifest.js';
 import { type Reproof, reprove } from './parity/reprove.js';
 
 export interface Problem {
@@ -31,19 +31,16 @@ export async function verifyBundle(path: string): Promise<Verification> {
   let contents: Contents;
   let files: ReadonlyMap<string, Bytes> = new Map();
   try {
-    files = await readSource(path, 'all');
-    contents = await checkContents(path, files);
+    const source = await readSource(path, 'all');
+    files = source.files;
+    contents = await checkContents(path, files, source.digests ? { digests: source.digests } : {});
   } catch (error) {
     if (!(error instanceof BundleError)) throw error;
     contents = { problems: [error] };
   }
   const problems: Problem[] = contents.problems.map(({ file, problem }) => ({ file, problem }));
-  for (const [name, values] of contents.layers ? nonFiniteWeights(contents.layers) : []) {
-    problems.push({
-      file: WEIGHTS_FILE,
-      problem: `has ${values} values in ${name} that are NaN or infinite`,
-    });
-  }
+  for (const { file, name, values } of contents.layers ? nonFiniteWeights(contents.layers) : [])
+    problems.push({ file, problem: `has ${values} values in ${name} that are NaN or infinite` });
   const { manifest } = contents;
   let parity: Verification['parity'];
   if (manifest && problems.length === 0) {

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { card } from './card.js';
-import { checkContents } from './contents.js';
+import { checkContents, type FileDigest } from './contents.js';
 import { ManifestError } from './errors.js';
 import { CONFIG_FILE, configFile } from './frontMatter.js';
 import { layersFiles } from './layersModel.js';
@@ -17,7 +17,7 @@ import {
   type Manifest,
   SUMS_FILE,
 } from './manifest.js';
-import { digestsOf, formatSums, sha256 } from './sha256.js';
+import { digestsOf, formatSums, parseSums, sha256 } from './sha256.js';
 
 export interface WriteBundleOptions {
   /** Whether `<to>.tar.gz` is written as well; true by default. Without it, an archive that is there stays. */
@@ -63,11 +63,10 @@ export async function placeFiles(
   const node = await import('./nodeFiles.js');
   const files = await bundleFiles(contents, description, to, await node.packageVersion());
   // What the reader would refuse must not be written: an unnamed class of weights, a layer that saves itself wrongly.
-  const { manifest, problems } = await checkContents(to, files);
+  const { manifest, problems } = await checkContents(to, files, { digests: digestsIn(to, files) });
   if (problems.length > 0) throw problems[0];
-  const archive =
-    (options.archive ?? true) ? await (await import('./archive.js')).packArchive(files) : undefined;
-  return { ...(await node.placeBundle(to, files, archive)), manifest: manifest!, files };
+  const written = await node.placeBundle(to, files, { archived: options.archive ?? true });
+  return { ...written, manifest: manifest!, files };
 }
 
 /**
@@ -103,6 +102,12 @@ export async function bundleFiles(
   });
   digests.set(MANIFEST_FILE, await sha256(manifest));
   return files.set(MANIFEST_FILE, manifest).set(SUMS_FILE, formatSums(digests));
+}
+
+/** Those that were calculated for the manifest a moment ago. */
+function digestsIn(bundle: string, files: ReadonlyMap<string, Bytes>): Map<string, FileDigest> {
+  const sums = parseSums(bundle, files.get(SUMS_FILE)!);
+  return new Map([...sums].map(([path, sha256]) => [path, { bytes: files.get(path)!.byteLength, sha256 }]));
 }
 
 function checkInputShape(model: LayersModel, description: BundleDescription, bundle: string): void {

@@ -23,7 +23,7 @@ export async function observeActivations(
   model: layers.LayersModel,
   data: Dataset,
 ): Promise<ActivationRecord[]> {
-  const activations = model.layers.filter(isActivation);
+  const activations = model.layers.filter(layer => isActivation(layer) && isCurve(layer));
   if (activations.length === 0) return [];
   const probe = layers.model({
     inputs: model.inputs,
@@ -40,13 +40,27 @@ export async function observeActivations(
   return [];
 }
 
+/** Whether a layer makes one number of one: maxout makes one of several, which no curve shows. */
+function isCurve(layer: layers.layers.Layer): boolean {
+  return layer.getClassName() !== 'Maxout';
+}
+
+/** f(x), of the first channel where each has coefficients of its own. */
+function curveOf(layer: layers.layers.Layer, xs: readonly number[]): Float32Array {
+  const channels = (layer.input as layers.SymbolicTensor).shape.at(-1)!;
+  return tf.tidy(() => {
+    const everyChannel = tf.tile(tf.tensor2d([...xs], [xs.length, 1]), [1, channels]);
+    return tf.slice(layer.apply(everyChannel) as tf.Tensor2D, [0, 0], [xs.length, 1]).dataSync();
+  }) as Float32Array;
+}
+
 function observe(layer: layers.layers.Layer, input: tf.Tensor): ActivationRecord {
   const inputs = histogram(input.dataSync() as Float32Array);
   const xs = Array.from(
     { length: CURVE_POINTS },
     (_, i) => inputs.min + ((inputs.max - inputs.min) * i) / (CURVE_POINTS - 1),
   );
-  const learned = tf.tidy(() => (layer.apply(tf.tensor2d(xs, [xs.length, 1])) as tf.Tensor).dataSync());
+  const learned = curveOf(layer, xs);
   const record = {
     layer: layer.name,
     learned: xs.map((x, i) => [x, learned[i]!] as const),

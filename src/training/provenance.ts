@@ -27,12 +27,30 @@ export interface PruningRecord {
   readonly kept: Readonly<Record<string, readonly number[]>>;
 }
 
+/** A network as it was before any pruning. */
+export interface Unpruned {
+  readonly name: string;
+  readonly parameters: number;
+  /** Of those, the ones of activations. */
+  readonly activationParameters: number;
+  readonly macs: number;
+  /** Missing where it was not trained. */
+  readonly metrics?: Metrics;
+}
+
 export interface Provenance {
   readonly recipe?: Recipe;
   readonly data?: Dataset;
   readonly metrics?: Metrics;
   readonly epochs?: readonly EpochRecord[];
   readonly pruning?: readonly PruningRecord[];
+  /** Where filters were removed: what from. */
+  readonly unpruned?: Unpruned;
+  /** Smallest and largest input of each activation in training, of a network that was loaded; else they are in `epochs`. */
+  readonly activationInputs?: readonly {
+    readonly layer: string;
+    readonly inputs: { readonly min: number; readonly max: number };
+  }[];
 }
 
 const records = new WeakMap<LayersModel, Provenance>();

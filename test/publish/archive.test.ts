@@ -3,10 +3,10 @@ import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import fc from 'fast-check';
 import { Header, Pax } from 'tar';
-import { packArchive, unpackArchive } from '../../src/publish/archive.js';
+import { unpackArchive } from '../../src/publish/archive/unpack.js';
 import { BundleError, UnsafeBundleError } from '../../src/publish/errors.js';
 import { MAX_ENTRIES } from '../../src/publish/manifest.js';
-import { smallBundle, utf8 } from './fixtures.js';
+import { packed, smallBundle, utf8 } from './fixtures.js';
 
 type Entry = Omit<Partial<Header>, 'type'> & {
   type?: string;
@@ -131,11 +131,18 @@ test('a bomb is refused before its data is in memory', async t => {
     message: /unpacks to more than 67108864/,
   });
   t.true(process.memoryUsage().rss - before < 200 * 2 ** 20);
+  // One that says at its end that it is small is stopped on the way.
+  bomb.fill(0, -4);
+  await t.throwsAsync(unpackArchive('a', bomb), {
+    instanceOf: UnsafeBundleError,
+    message: /unpacks to more than 67108864/,
+  });
+  t.true(process.memoryUsage().rss - before < 500 * 2 ** 20);
 });
 
 test('a large file of zeros can be read back', async t => {
   const files = new Map([['zeros', new Uint8Array(70 * 2 ** 20)]]);
-  const back = await unpackArchive('a', await packArchive(files));
+  const back = await unpackArchive('a', await packed(files));
   t.is(Buffer.compare(back.get('zeros')!, files.get('zeros')!), 0);
 });
 
@@ -147,7 +154,7 @@ test('any files come back from an archive', async t => {
       fc.asyncProperty(
         fc.uniqueArray(fc.tuple(path, bytes), { selector: ([p]) => p, maxLength: 5 }),
         async entries => {
-          const back = await unpackArchive('a', await packArchive(new Map(entries)));
+          const back = await unpackArchive('a', await packed(new Map(entries)));
           return (
             entries.length === back.size && entries.every(([p, b]) => Buffer.compare(back.get(p)!, b) === 0)
           );
@@ -161,7 +168,7 @@ test('any files come back from an archive', async t => {
 test('a mutated tar is accepted or a BundleError, never anything else', async t => {
   const files = await smallBundle();
   const { gunzipSync } = await import('node:zlib');
-  const tar = gunzipSync(await packArchive(files));
+  const tar = gunzipSync(await packed(files));
   await t.notThrowsAsync(
     fc.assert(
       fc.asyncProperty(

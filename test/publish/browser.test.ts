@@ -3,15 +3,17 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import test from 'ava';
 import type { Browser } from 'playwright-core';
+import { readBundle } from '../../src/publish/readBundle.js';
 import { bundled } from '../support/bundled.js';
 import { browserTest, launch } from '../support/chromium.js';
 import { largest, within } from '../support/closeness.js';
 import '../support/engine.js';
-import { temporaryFolder } from './fixtures.js';
+import { packed, temporaryFolder } from './fixtures.js';
 import { imagesFor } from './networks.js';
 import { publishedLenet } from './published.js';
 import { serve } from './server.js';
@@ -20,7 +22,9 @@ let browser: Browser | undefined;
 test.after.always(() => browser?.close());
 const page = async () => {
   browser ??= await launch();
-  return browser.newPage({ viewport: { width: 1000, height: 900 } });
+  const tab = await browser.newPage({ viewport: { width: 1000, height: 900 } });
+  tab.setDefaultTimeout(120_000); // the first page of a browser takes a while on a busy machine
+  return tab;
 };
 
 const folderOf = (name: string) => {
@@ -109,16 +113,14 @@ browserTest('the page of a bundle classifies test images, drawings and pictures'
   await tab.close();
 });
 
-browserTest('load works in a page, without a module of Node, and checks every digest', async t => {
-  const { model, directory } = await publishedLenet(await temporaryFolder(t), { archive: 'none' });
-  const { url, requests } = await serve(t, { wasm: stock['tfjs-backend-wasm']!, '': directory });
+/** A page that has padezoo's `load`, and what it answers for an address. */
+async function loadingPage(url: string) {
   const tab = await page();
   await tab.goto(`${url}/blank`);
   await tab.addScriptTag({
     content: await bundled(fileURLToPath(new URL('./browserPage.js', import.meta.url))),
   });
-  const { expected, question } = asked(model);
-  const ask = (address: string) =>
+  const ask = (address: string, question: { shape: number[]; values: number[] }) =>
     tab.evaluate(
       ({ address, question }) =>
         (globalThis as unknown as { logits(...given: unknown[]): Promise<number[]> }).logits(
@@ -128,7 +130,15 @@ browserTest('load works in a page, without a module of Node, and checks every di
         ),
       { address, question },
     );
-  within(t, 'load', await ask('/'), expected, { tolerance: 1e-4, scale: largest(expected) });
+  return { tab, ask };
+}
+
+browserTest('load works in a page, without a module of Node, and checks every digest', async t => {
+  const { model, directory } = await publishedLenet(await temporaryFolder(t), { archive: 'none' });
+  const { url, requests } = await serve(t, { wasm: stock['tfjs-backend-wasm']!, '': directory });
+  const { tab, ask } = await loadingPage(url);
+  const { expected, question } = asked(model);
+  within(t, 'load', await ask('/', question), expected, { tolerance: 1e-4, scale: largest(expected) });
   t.false(
     requests.some(path => path.startsWith('/graph/')),
     'it fetches no format but its own',
@@ -136,8 +146,46 @@ browserTest('load works in a page, without a module of Node, and checks every di
   const weights = await readFile(join(directory, 'layers/weights.bin'));
   weights[1000]! ^= 1;
   await writeFile(join(directory, 'layers/weights.bin'), weights);
-  const error = await t.throwsAsync(ask('/'));
+  const error = await t.throwsAsync(ask('/', question));
   t.regex(error!.message, /layers\/weights\.bin has sha256/);
   await tab.close();
   model.dispose();
 });
+
+browserTest(
+  'load unpacks an archive in a page, and refuses one that is damaged, goes on or is a bomb',
+  async t => {
+    const folder = await temporaryFolder(t);
+    const { model, archive } = await publishedLenet(folder);
+    const { url } = await serve(t, { wasm: stock['tfjs-backend-wasm']!, '': folder });
+    const { tab, ask } = await loadingPage(url);
+    const { expected, question } = asked(model);
+    within(t, 'archive', await ask('lenet.tar.gz', question), expected, {
+      tolerance: 1e-4,
+      scale: largest(expected),
+    });
+    const bytes = await readFile(archive!);
+    const flipped = Buffer.from(bytes);
+    flipped[bytes.length >> 1]! ^= 1;
+    // As another program would pack it, without our digest of the whole: the files' own are left.
+    const files = await readBundle(archive!).then(bundle => bundle.files);
+    const weights = Uint8Array.from(files.get('layers/weights.bin')!);
+    weights[7]! ^= 1;
+    const forged = gzipSync(gunzipSync(await packed(new Map(files).set('layers/weights.bin', weights))));
+    const cases: [Uint8Array, RegExp][] = [
+      [flipped, /its bytes are not those that were published/],
+      [forged, /layers\/weights\.bin has sha256/],
+      [forged.subarray(0, -9), /the archive is damaged|the archive .*cut short/],
+      [Buffer.concat([forged, Buffer.from('x')]), /the archive is damaged/],
+      [gzipSync(Buffer.alloc(80 * 2 ** 20)), /unpacks to more than 67108864/],
+      [Buffer.from('not an archive at all'), /the archive is damaged/],
+    ];
+    for (const [damaged, message] of cases) {
+      await writeFile(join(folder, 'damaged.tar.gz'), damaged);
+      const error = await t.throwsAsync(ask('/damaged.tar.gz', question));
+      t.regex(error!.message, message);
+    }
+    await tab.close();
+    model.dispose();
+  },
+);

@@ -2,7 +2,7 @@ import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { packArchive, unpackArchive } from '../../src/publish/archive.js';
+import { unpackArchive } from '../../src/publish/archive/unpack.js';
 import { checkContents } from '../../src/publish/contents.js';
 import {
   BundleError,
@@ -17,7 +17,7 @@ import { type Bytes, type Manifest, parseManifest } from '../../src/publish/mani
 import { loadBundle, readBundle } from '../../src/publish/readBundle.js';
 import { formatSums, sha256 } from '../../src/publish/sha256.js';
 import { verifyBundle } from '../../src/publish/verifyBundle.js';
-import { changed, smallBundle, temporaryFolder, textOf, utf8 } from './fixtures.js';
+import { changed, packed, smallBundle, temporaryFolder, textOf, utf8 } from './fixtures.js';
 
 const files = await smallBundle();
 
@@ -72,7 +72,7 @@ for (const path of files.keys()) {
     const bytes = files.get(path)!;
     for (const at of [0, bytes.length >> 1, bytes.length - 1]) {
       const damaged = changed(files, path, flipped(bytes, at, 0x10));
-      await writeFile(join(folder, 'a.tar.gz'), await packArchive(damaged));
+      await writeFile(join(folder, 'a.tar.gz'), await packed(damaged));
       for (const bundle of [await writeFolder(join(folder, 'a'), damaged), join(folder, 'a.tar.gz')]) {
         for (const read of [readBundle, loadBundle]) {
           const error = await t.throwsAsync(read(bundle), { instanceOf: CorruptBundleError });
@@ -128,7 +128,7 @@ test('a file that the manifest does not list is an error', async t => {
 });
 
 test('a bit flipped anywhere in an archive is found', async t => {
-  const archive = await packArchive(files);
+  const archive = await packed(files);
   for (let at = 0; at < archive.length; at++) {
     for (const mask of [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff]) {
       try {
@@ -143,7 +143,7 @@ test('a bit flipped anywhere in an archive is found', async t => {
 });
 
 test('an archive that is cut short, or has something after its end, is refused', async t => {
-  const archive = await packArchive(files);
+  const archive = await packed(files);
   for (const length of [
     0,
     1,
@@ -275,7 +275,13 @@ const forgedModels: [string, string, string | RegExp, string][] = [
     '"name":"classify/bias"',
     '"name":"__proto__"',
   ],
-  ['a shard elsewhere', 'weightsManifest[0].paths[0]', '"weights.bin"', '"../../weights.bin"'],
+  ['a shard elsewhere', 'weightsManifest[0].paths', '"weights.bin"', '"../../weights.bin"'],
+  [
+    'shards in another order',
+    'weightsManifest[0].paths',
+    '"weights.bin"',
+    '"group1-shard2of2.bin","group1-shard1of2.bin"',
+  ],
   ['another format', 'format', '"layers-model"', '"graph-model"'],
   ['a layer that waits for ever', 'modelTopology', '["left",0,0', '["lost",0,0'],
   ['a call that is never made', 'modelTopology', '["left",0,0', '["left",5,0'],

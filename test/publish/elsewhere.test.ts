@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { BundleError, load, publish, verify } from '../../src/index.js';
-import { readFiles } from '../../src/publish/nodeFiles.js';
+import { readFolder } from '../../src/publish/readFolder.js';
 import '../support/engine.js';
 import { temporaryFolder, textOf } from './fixtures.js';
 import { knowingLenet, publishedLenet } from './published.js';
@@ -32,6 +32,14 @@ test.serial('a package holds the network: import model from its name', async t =
     "import model from '@me/lenet'; console.log(model.name, model.outputs[0].shape.join());",
   );
   t.is((await run(process.execPath, ['program.mjs'], { cwd: join(folder, 'user') })).stdout, 'lenet ,4\n');
+  await writeFile(
+    join(folder, 'user/typed.mts'),
+    "import model from '@me/lenet'; export const count: number = model.layers.length;\n// @ts-expect-error: it is a LayersModel\nmodel.nothing;",
+  );
+  const strict = '--noEmit --strict --skipLibCheck --module nodenext typed.mts'.split(' ');
+  await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...strict], {
+    cwd: join(folder, 'user'),
+  });
   const description = JSON.parse(await readFile(join(npmPackage!, 'package.json'), 'utf8'));
   t.regex(description.padezoo.files['model/layers/weights.bin'], /^sha256-[\w+/]{43}=$/);
   const { stdout } = await run('npm', ['pack', '--json', '--dry-run'], { cwd: npmPackage! });
@@ -155,7 +163,7 @@ test.serial('a bundle is pushed to the hub, if there is a token, and loaded from
   model.dispose();
   t.is(commit, `${url}/me/lenet/commit/a`);
   t.true(tokens.has('Bearer hf_of_a_test'));
-  const here = await readFiles(directory);
+  const { files: here } = await readFolder(directory, () => true);
   t.deepEqual([...files.keys()].sort(), [...here.keys()].sort());
   t.is(textOf(files.get('padezoo.json')), textOf(here.get('padezoo.json')));
   const loaded = await load('hub:me/lenet');

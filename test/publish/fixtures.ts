@@ -6,6 +6,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import type { ExecutionContext } from 'ava';
+import { packArchive } from '../../src/publish/archive/pack.js';
 import { layersFiles } from '../../src/publish/layersModel.js';
 import type { BundleDescription, Bytes } from '../../src/publish/manifest.js';
 import { bundleFiles } from '../../src/publish/writeBundle.js';
@@ -110,3 +111,12 @@ export const changed = (files: ReadonlyMap<string, Bytes>, path: string, bytes: 
 /** In the order of their paths, to compare what was read with what was written. */
 export const sorted = (files: ReadonlyMap<string, Bytes>): [string, Bytes][] =>
   [...files].sort(([a], [b]) => (a < b ? -1 : 1));
+
+/** The bytes of an archive of these files. */
+export async function packed(files: ReadonlyMap<string, Bytes>): Promise<Bytes> {
+  const parts: [Uint8Array, number][] = [];
+  await packArchive(files, async (bytes, position) => parts.push([bytes.slice(), position]));
+  const archive = new Uint8Array(Math.max(...parts.map(([bytes, position]) => position + bytes.length)));
+  for (const [bytes, position] of parts) archive.set(bytes, position);
+  return archive;
+}

@@ -63,6 +63,7 @@ export const NETWORKS: Readonly<Record<string, () => LayersModel>> = Object.from
     () => trained(zoo.create(name, { activation: { name: 'pau', shared: 'channel' }, ...photo })),
   ]),
   ['layers of tfjs itself', stockLayers],
+  ['layers that the zoo has not', otherLayers],
 ]);
 
 /** The same without networks that differ from another one in depth alone: what differs between them, graph/ is tested with. */
@@ -134,6 +135,35 @@ function stockLayers(): LayersModel {
     product,
   ) as layers.SymbolicTensor;
   return trained(layers.model({ name: 'stock', inputs: image, outputs: logits }));
+}
+
+/** Layers that the zoo has not: an average over TensorFlow's padding, enlarged images, separable convolutions, slopes. */
+function otherLayers(): LayersModel {
+  const { averagePooling2d, upSampling2d, separableConv2d, prelu, reshape, dense, add } = layers.layers;
+  const image = layers.input({ shape: [11, 14, 3], name: 'image' });
+  const apart = separableConv2d({
+    name: 'apart',
+    filters: 5,
+    kernelSize: [3, 4],
+    strides: [2, 2],
+    depthMultiplier: 2,
+    padding: 'same',
+    activation: 'elu',
+  }).apply(image);
+  const bent = prelu({ name: 'bent', sharedAxes: [1, 2] }).apply(apart);
+  const small = averagePooling2d({ name: 'small', poolSize: [3, 2], strides: [2, 2], padding: 'same' }).apply(
+    bent,
+  );
+  const large = upSampling2d({ name: 'large', size: [2, 3] }).apply(small);
+  const plain = separableConv2d({ name: 'plain', filters: 4, kernelSize: 3, useBias: false }).apply(large);
+  const vector = reshape({ name: 'vector', targetShape: [4 * 10 * 4] }).apply(plain) as layers.SymbolicTensor;
+  const left = dense({ name: 'left', units: 6 }).apply(vector);
+  const right = prelu({ name: 'right' }).apply(dense({ name: 'other', units: 6 }).apply(vector));
+  const logits = add({ name: 'logits' }).apply([
+    left,
+    right,
+  ] as layers.SymbolicTensor[]) as layers.SymbolicTensor;
+  return trained(layers.model({ name: 'others', inputs: image, outputs: logits }));
 }
 
 /** `[batch, h, w, c]`, the same whenever it is asked for. */

@@ -5,19 +5,33 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
 import test from 'ava';
-import { compare, ParityError, publish, UnpublishableLayerError, verify, zoo } from '../../src/index.js';
+import {
+  compare,
+  load,
+  ParityError,
+  provenanceOf,
+  prune,
+  publish,
+  summary,
+  UnpublishableLayerError,
+  verify,
+  zoo,
+} from '../../src/index.js';
 import { graphOf } from '../../src/publish/graph/fromLayers.js';
 import { graphModelFiles } from '../../src/publish/graphModel/write.js';
 import { ladderOf } from '../../src/publish/ladder.js';
 import { layersFiles } from '../../src/publish/layersModel.js';
 import { FORMATS } from '../../src/publish/manifest.js';
-import { readFiles } from '../../src/publish/nodeFiles.js';
 import { onnxFile } from '../../src/publish/onnx/write.js';
 import { parityInputs } from '../../src/publish/parity/inputs.js';
 import { prove } from '../../src/publish/parity/prove.js';
+import { readFolder } from '../../src/publish/readFolder.js';
 import { torchFiles } from '../../src/publish/torchGraph.js';
+import { remember } from '../../src/training/provenance.js';
 import '../support/engine.js';
+import { squares } from '../support/images.js';
 import { smallNetwork, temporaryFolder } from './fixtures.js';
 import { knowingLenet, publishedLenet } from './published.js';
 import { serve } from './server.js';
@@ -40,6 +54,7 @@ test.serial('every format is proven, and the card says so', async t => {
   );
   t.true(parity!.formats.every(record => record.maxRelativeError <= 1e-5 && record.topOneAgreement === 1));
   t.true(parity!.inputs.real >= 256 && parity!.inputs.hard >= 10);
+  t.is(parity!.inputs.source, '128 squares test images and noise'); // it has no more
   t.deepEqual(
     variants?.map(({ folder: name }) => name),
     ['graph-float16', 'graph-uint8', 'safetensors-bfloat16'],
@@ -119,7 +134,7 @@ test.serial(
     other.getLayer('logits').setWeights([tf.zeros([84, 4]), tf.zeros([4])]);
     const { bundleFiles } = await import('../../src/publish/writeBundle.js');
     const { describe } = await import('../../src/publish/describe.js');
-    const files = await readFiles(directory);
+    const { files } = await readFolder(directory, () => true);
     files.set('onnx/model.onnx', onnxFile(graphOf(other), { version: '0' }));
     for (const path of ['padezoo.json', 'SHA256SUMS', 'README.md', 'config.json']) files.delete(path);
     for (const [path, bytes] of await bundleFiles(files, describe(model), 'x', '0'))
@@ -166,7 +181,7 @@ test.serial('a layer that other runtimes have no operators for is an error that 
   const { sequential } = await import('@tensorflow/tfjs-layers');
   const odd = sequential({
     layers: [
-      layers.upSampling2d({ inputShape: [4, 4, 1], name: 'odd' }),
+      layers.upSampling2d({ inputShape: [4, 4, 1], name: 'odd', interpolation: 'bilinear' }),
       layers.flatten(),
       layers.dense({ units: 2 }),
     ],
@@ -188,7 +203,7 @@ test.serial('a layer that other runtimes have no operators for is an error that 
 test('of a pruning the smallest step within the tolerance is published', t => {
   const step = (percent: number, parameters: number, testAccuracy: number) => ({
     percent,
-    model: {} as never,
+    model: {} as LayersModel,
     parameters,
     macs: parameters,
     metrics: { testAccuracy, testLoss: 1 },
@@ -203,30 +218,58 @@ test('of a pruning the smallest step within the tolerance is published', t => {
   );
 });
 
-test.serial('a whole pruning makes one card with all its steps', async t => {
-  const folder = await temporaryFolder(t);
-  const steps = [10, 50].map(percent => {
-    const model = knowingLenet();
-    return {
-      percent,
-      model,
-      parameters: 1000 - percent,
-      macs: 10,
-      metrics: { testAccuracy: 0.5, testLoss: 1 },
-    };
-  });
-  const { manifest, directory } = await publish({ steps }, { to: join(folder, 'a'), archive: 'none' });
-  t.deepEqual(
-    manifest.ladder?.steps.map(({ percent, published }) => [percent, published]),
-    [
-      [10, false],
-      [50, true],
-    ],
-  );
-  t.regex(await readFile(join(directory, 'README.md'), 'utf8'), /\| 50 % \(this one\) \| 950 \|/);
-  t.true((await readdir(join(directory, 'figures'))).includes('accuracy.svg'));
-  for (const { model } of steps) model.dispose();
-});
+test.serial(
+  'a whole pruning makes one card: the unpruned network, whatever its width, and all steps',
+  async t => {
+    const folder = await temporaryFolder(t);
+    // Half the width and maxout, whose convolutions are wider: no table of the zoo has its sizes.
+    const model = zoo.lenet({ activation: 'maxout', classes: 4, width: 0.5 });
+    const { parameters, macs } = summary(model);
+    remember(model, { data: squares(), metrics: { testAccuracy: 0.75, testLoss: 0.5 } });
+    const pruned = await prune(model, { steps: [20, 50], train: false });
+    const steps = pruned.steps.map(step => ({ ...step, metrics: { testAccuracy: 0.5, testLoss: 1 } }));
+    const { manifest, directory } = await publish({ steps }, { to: join(folder, 'a'), archive: 'none' });
+    t.deepEqual(
+      manifest.ladder?.steps.map(({ percent, published, testAccuracy }) => [
+        percent,
+        published,
+        testAccuracy,
+      ]),
+      [
+        [0, false, 0.75],
+        [20, false, 0.5],
+        [50, true, 0.5],
+      ],
+    );
+    t.like(manifest.ladder?.steps[0], { parameters, macs });
+    t.like(manifest.parent, { name: 'lenet', parameters, macs, testAccuracy: 0.75 });
+    const card = await readFile(join(directory, 'README.md'), 'utf8');
+    t.true(card.includes(`| none | ${parameters.toLocaleString('en-US')} |`));
+    t.regex(card, /\| 50 % \(this one\) \|/);
+    t.true(card.indexOf('![accuracy]') > card.indexOf('## Steps of the pruning'));
+    t.regex(card, /\| Activation \| maxout \(pieces 2\) \|/);
+    t.true(card.includes(`unpruned ${macs.toLocaleString('en-US')} (`));
+    const figure = await readFile(join(directory, 'figures/accuracy.svg'), 'utf8');
+    t.regex(figure, /unpruned/);
+    // A checkpoint that is loaded and pruned further still tells the first network.
+    const loaded = await load(directory);
+    const again = await prune(loaded, { steps: [60], train: false });
+    t.like(provenanceOf(again.best.model).unpruned, { parameters, macs, metrics: { testAccuracy: 0.75 } });
+    for (const each of [model, loaded, ...pruned.steps, ...again.steps])
+      ('model' in each ? each.model : each).dispose();
+  },
+);
+
+test.serial(
+  'a network whose channels have coefficients of their own is published with the curve of the first',
+  async t => {
+    const model = zoo.lenet({ activation: { name: 'pau', shared: 'channel' }, classes: 4 });
+    remember(model, { data: squares() });
+    const { directory } = await publish(model, { to: join(await temporaryFolder(t), 'a'), archive: 'none' });
+    t.true((await readdir(join(directory, 'figures'))).includes('act1.svg'));
+    model.dispose();
+  },
+);
 
 test.serial("the card's programs run as they stand", async t => {
   const folder = await temporaryFolder(t);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import test from 'ava';
-import { packArchive, unpackArchive } from '../../src/publish/archive.js';
+import { unpackArchive } from '../../src/publish/archive/unpack.js';
 import { ManifestError, ModelBuildError } from '../../src/publish/errors.js';
 import { buildLayersModel, layersFiles, parseLayersFiles } from '../../src/publish/layersModel.js';
 import { loadBundle, readBundle } from '../../src/publish/readBundle.js';
@@ -13,6 +13,7 @@ import { verifyBundle } from '../../src/publish/verifyBundle.js';
 import { writeBundle } from '../../src/publish/writeBundle.js';
 import {
   description,
+  packed,
   smallBundle,
   smallNetwork,
   smallSequence,
@@ -112,8 +113,8 @@ test('tfjs reads layers/ without any code of ours', async t => {
 
 test('the same files give the same archive, in whatever order they come', async t => {
   const files = await smallBundle();
-  const archive = await packArchive(files);
-  t.deepEqual(await packArchive(new Map([...files].reverse())), archive);
+  const archive = await packed(files);
+  t.deepEqual(await packed(new Map([...files].reverse())), archive);
   t.deepEqual(await unpackArchive('a.tar.gz', archive), new Map(sorted(files)));
 });
 
@@ -138,7 +139,7 @@ test('an archive that the tar program made, with a folder around, loads', async 
 test('the tar program unpacks our archive', async t => {
   const folder = await temporaryFolder(t);
   const files = await smallBundle();
-  await writeFile(join(folder, 'a.tar.gz'), await packArchive(files));
+  await writeFile(join(folder, 'a.tar.gz'), await packed(files));
   try {
     execFileSync('tar', ['xzf', 'a.tar.gz'], { cwd: folder });
   } catch (error) {

@@ -55,15 +55,18 @@ export const ACTIVATIONS: Readonly<Record<string, Expansion>> = {
     return graph.node(layer.name, { op: 'leakyRelu', slope: (lower! + upper!) / 2 }, [x]);
   },
 
-  /** relu(x) - slope·relu(-x) */
-  ParametricReLU(graph, layer, x) {
-    const slope = graph.pick(`${layer.name}/slope`, weightsOf(graph, layer)('slope'), 0);
-    const above = graph.node(`${layer.name}/above`, { op: 'relu' }, [x]);
-    const below = graph.node(`${layer.name}/below`, { op: 'relu' }, [
-      graph.node(`${layer.name}/neg`, { op: 'neg' }, [x]),
-    ]);
-    const sloped = graph.node(`${layer.name}/sloped`, { op: 'mul' }, [below, slope]);
-    return graph.node(layer.name, { op: 'sub' }, [above, sloped]);
+  ParametricReLU: (graph, layer, x) =>
+    sloped(graph, layer, x, graph.pick(`${layer.name}/slope`, weightsOf(graph, layer)('slope'), 0)),
+
+  /** tfjs's own, with a slope for every channel. */
+  PReLU(graph, layer, x) {
+    const alpha = layer.weights[0]!.read();
+    const channels = alpha.shape.at(-1)!;
+    if (alpha.size !== channels)
+      throw new Error(
+        `has a slope for every pixel [${alpha.shape}]; share it among pixels: sharedAxes: [1, 2]`,
+      );
+    return sloped(graph, layer, x, graph.constant(`${layer.name}/alpha`, [channels], alpha.dataSync()));
   },
 
   ELU: (graph, layer, x) => graph.node(layer.name, { op: 'elu' }, [x]),
@@ -138,6 +141,15 @@ export const ACTIVATIONS: Readonly<Record<string, Expansion>> = {
     return graph.node(layer.name, { op: 'sub' }, [bent, below]);
   },
 };
+
+/** relu(x) - slope·relu(-x) */
+function sloped(graph: GraphBuilder, { name }: Layer, x: Value, slope: Value): Value {
+  const above = graph.node(`${name}/above`, { op: 'relu' }, [x]);
+  const turned = graph.node(`${name}/neg`, { op: 'neg' }, [x]);
+  const below = graph.node(`${name}/below`, { op: 'relu' }, [turned]);
+  const bent = graph.node(`${name}/sloped`, { op: 'mul' }, [below, slope], x.shape);
+  return graph.node(name, { op: 'sub' }, [above, bent]);
+}
 
 /** All entries of a vector, or of the last axis. */
 function picks(graph: GraphBuilder, name: string, from: Value): Value[] {

@@ -1,10 +1,10 @@
 /** Decides whether a graph that a stranger wrote can be run: every name, every order, every shape, within limits. */
-import { BINARY, type Graph, type GraphFunction, type Node, sizeOf, UNARY } from './graph.js';
+import { BINARY, type Graph, type GraphFunction, type Node, type Pads, sizeOf, UNARY } from './graph.js';
 
 /** DenseNet201 with its Padé activations written out has about 6,000. */
 const MAX_NODES = 100_000;
-/** Of one image at one node: far above 224x224x64, far below what fills memory. */
-const MAX_VALUES = 2 ** 28;
+/** Of one image, in all results that are needed at a time: 20 times what DenseNet201 has at 224x224, 256 MiB. */
+export const MAX_LIVE_VALUES = 2 ** 26;
 const MAX_FUNCTION_NODES = 1_000;
 
 type Shape = readonly number[];
@@ -51,10 +51,43 @@ export function checkGraph(graph: Graph): void {
     const shape = inferShape(node, given, graph.layout);
     if (typeof shape === 'string') fail(shape);
     else if (shape.join() !== node.shape.join()) fail(`makes [${shape}], but says [${node.shape}]`);
-    if (sizeOf(node.shape) > MAX_VALUES) fail(`makes more than ${MAX_VALUES} values an image`);
     shapes.set(node.name, node.shape);
   }
+  checkMemory(graph, shapes, constant);
   if (!shapes.has(output) || constant.has(output)) throw new Error(`has no node '${output}' to put out`);
+}
+
+/** Follows the results as they come and are no longer needed; a window's image with its padding counts as well. */
+function checkMemory(
+  { nodes, input }: Graph,
+  shapes: ReadonlyMap<string, Shape>,
+  constant: ReadonlySet<string>,
+): void {
+  const lastReader = new Map<string, number>();
+  nodes.forEach(({ inputs }, i) => {
+    for (const name of inputs) lastReader.set(name, i);
+  });
+  let live = sizeOf(input.shape);
+  nodes.forEach((node, i) => {
+    if (constant.has(node.name)) return;
+    live += sizeOf(node.shape);
+    const padded = 'pads' in node ? paddedSize(shapes.get(node.inputs[0]!)!, node.pads) : 0;
+    if (live + padded > MAX_LIVE_VALUES)
+      throw new Error(
+        `node '${node.name}' (${node.op}) needs more than ${MAX_LIVE_VALUES} values of an image at a time`,
+      );
+    for (const name of new Set(node.inputs))
+      if (lastReader.get(name) === i && !constant.has(name)) live -= sizeOf(shapes.get(name)!);
+    if (!lastReader.has(node.name)) live -= sizeOf(node.shape);
+  });
+}
+
+/** At most; rows and columns are two of the three sides, in either layout. */
+function paddedSize(shape: Shape, [top, bottom, left, right]: Pads): number {
+  if (top + bottom + left + right === 0) return 0;
+  const [a = 1, b = 1, c = 1] = shape;
+  const [rows, columns] = [top + bottom, left + right];
+  return Math.max((a + rows) * (b + columns) * c, a * (b + rows) * (c + columns));
 }
 
 const INFINITE = Number.POSITIVE_INFINITY;
@@ -64,6 +97,7 @@ const ARITY: Readonly<Record<Node['op'], readonly [number, number]>> = {
   depthwise: [2, 2],
   maxPool: [1, 1],
   averagePool: [1, 1],
+  upsample: [1, 1],
   globalAverage: [1, 1],
   globalMax: [1, 1],
   batchNorm: [5, 5],
@@ -125,9 +159,20 @@ export function inferShape(node: Node, inputs: readonly Shape[], layout: Graph['
     }
     case 'maxPool':
     case 'averagePool': {
-      const made = positive(slid(node.size, node.strides, node.op === 'maxPool' ? node.pads : [0, 0, 0, 0]));
+      // A window of nothing but padding would have no largest value, and an average of nothing.
+      if (node.pads.some((pad, i) => pad >= node.size[i >> 1]!))
+        return `pads by [${node.pads}], as much as its window`;
+      const made = positive(slid(node.size, node.strides, node.pads));
       return needsImage() ?? (typeof made === 'string' ? made : image(made, channels));
     }
+    case 'upsample':
+      return (
+        needsImage() ??
+        image(
+          sides.map((length, axis) => length * node.factors[axis]!),
+          channels,
+        )
+      );
     case 'globalAverage':
     case 'globalMax':
       return needsImage() ?? [channels];

@@ -5,7 +5,7 @@ import { OptionsError } from '../../errors.js';
 import { ACTIVATIONS, FUSED } from './activations.js';
 import { GraphBuilder, type Value } from './builder.js';
 import { UnpublishableLayerError } from './errors.js';
-import type { Graph, Pads } from './graph.js';
+import { type Graph, type Pads, samePads } from './graph.js';
 
 type Layer = layers.layers.Layer;
 type Tensor = layers.SymbolicTensor;
@@ -94,6 +94,7 @@ const LAYERS: Readonly<Record<string, (call: Call) => Value>> = {
   PaddedConv2D: convolution,
   DepthwiseConv2D: convolution,
   PaddedDepthwiseConv2D: convolution,
+  SeparableConv2D: separable,
 
   Dense(call) {
     const y = call.graph.node(
@@ -118,8 +119,17 @@ const LAYERS: Readonly<Record<string, (call: Call) => Value>> = {
   AveragePooling2D(call) {
     channelsLast(call);
     const { size, strides } = poolWindow(call.config);
-    if (pads(call, size, strides).some(pad => pad > 0)) throw new Error('pads what it averages');
-    return call.graph.node(call.layer.name, { op: 'averagePool', size, strides }, call.inputs, call.shape);
+    const operator = { op: 'averagePool', size, strides, pads: pads(call, size, strides) } as const;
+    return call.graph.node(call.layer.name, operator, call.inputs, call.shape);
+  },
+  UpSampling2D(call) {
+    channelsLast(call);
+    const { interpolation, size } = call.config;
+    if (interpolation !== 'nearest')
+      throw new Error(
+        `interpolates (${interpolation}), which the runtimes do differently; expected 'nearest'`,
+      );
+    return call.graph.node(call.layer.name, { op: 'upsample', factors: pair(size) }, call.inputs, call.shape);
   },
   GlobalAveragePooling2D(call) {
     channelsLast(call);
@@ -132,8 +142,13 @@ const LAYERS: Readonly<Record<string, (call: Call) => Value>> = {
 
   Flatten(call) {
     channelsLast(call);
-    const [x] = call.inputs as [Value];
-    return x.shape.length === 1 ? x : call.graph.node(call.layer.name, { op: 'flatten' }, [x], call.shape);
+    return flattened(call);
+  },
+  Reshape(call) {
+    if (call.shape.join() === call.inputs[0]!.shape.join()) return call.inputs[0]!;
+    if (call.shape.length === 1) return flattened(call);
+    const problem = `makes [${call.shape}] of [${call.inputs[0]!.shape}]`;
+    throw new Error(`${problem}, an image whose channels other runtimes have elsewhere; expected a vector`);
   },
 
   Add: call => folded(call, 'add'),
@@ -179,6 +194,28 @@ function convolution(call: Call): Value {
     pads: pads(call, [kernel.shape[0]!, kernel.shape[1]!], strides, dilations),
   } as const;
   return finished(call, graph.node(step(call, 'product'), operator, [inputs[0]!, kernel], shape));
+}
+
+/** Each channel by itself, then all together pixel by pixel. */
+function separable(call: Call): Value {
+  channelsLast(call);
+  const { graph, layer, inputs, shape, config } = call;
+  const [deep, point] = [weight(call, 'depthwise_kernel'), weight(call, 'pointwise_kernel')];
+  const [strides, dilations] = [pair(config.strides), pair(config.dilationRate)];
+  const size = [deep.shape[0]!, deep.shape[1]!] as const;
+  const alone = graph.node(
+    `${layer.name}/depthwise`,
+    { op: 'depthwise', strides, dilations, pads: pads(call, size, strides, dilations) },
+    [inputs[0]!, deep],
+    [...shape.slice(0, 2), point.shape[2]!],
+  );
+  const mixing = { op: 'conv', strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] } as const;
+  return finished(call, graph.node(step(call, 'product'), mixing, [alone, point], shape));
+}
+
+function flattened({ graph, layer, inputs, shape }: Call): Value {
+  const [x] = inputs as [Value];
+  return x.shape.length === 1 ? x : graph.node(layer.name, { op: 'flatten' }, [x], shape);
 }
 
 /** Adds the bias and the layer's own activation, where it has them. */
@@ -246,13 +283,7 @@ function pads({ config, inputs }: Call, size: Pair, strides: Pair, dilations: Pa
   if (typeof config.pad === 'number') return [config.pad, config.pad, config.pad, config.pad];
   if (config.padding === 'valid') return [0, 0, 0, 0];
   if (config.padding !== 'same') throw new Error(`has the padding ${config.padding}`);
-  const [rows, columns] = [0, 1].map(axis => {
-    const length = inputs[0]!.shape[axis]!;
-    const window = (size[axis]! - 1) * dilations[axis]! + 1;
-    const total = Math.max((Math.ceil(length / strides[axis]!) - 1) * strides[axis]! + window - length, 0);
-    return [total >> 1, total - (total >> 1)] as const;
-  }) as [Pair, Pair];
-  return [...rows, ...columns] as unknown as Pads;
+  return samePads([inputs[0]!.shape[0]!, inputs[0]!.shape[1]!], size, strides, dilations);
 }
 
 function pair(value: unknown): Pair {

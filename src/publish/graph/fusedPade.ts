@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { RATIONAL_FORMS, type RationalForm } from '../../activations/rational.js';
 import { pade } from '../../ops/pade.js';
 import { padeFunction, padeName } from './activations.js';
-import { type Constant, type Graph, type Node, sizeOf } from './graph.js';
+import { type Constant, type Graph, type GraphFunction, type Node, sizeOf } from './graph.js';
 
 /** A call with its coefficients as the kernel takes them. */
 export interface FusedPade {
@@ -22,10 +22,17 @@ export function padeFunctions(graph: Graph): Map<string, RationalForm> {
     if (m < 1 || n < 1) continue;
     for (const form of RATIONAL_FORMS) {
       if (padeName(form, [m, n]) !== name) continue;
-      if (JSON.stringify(padeFunction(form, [m, n])) === JSON.stringify(given)) known.set(name, form);
+      if (isSame(padeFunction(form, [m, n]), given)) known.set(name, form);
     }
   }
   return known;
+}
+
+/** Whatever the order in which a file's reader puts a node's properties. */
+function isSame(ours: GraphFunction, given: GraphFunction): boolean {
+  const told = ({ parameters, nodes, output }: GraphFunction) =>
+    JSON.stringify([parameters, nodes.map(({ name, op, inputs }) => [name, op, inputs]), output]);
+  return told(ours) === told(given);
 }
 
 /** The coefficients of a call on the engine, whose tensors the caller disposes; undefined when they are not constants. */

@@ -29,8 +29,10 @@ export type Operator =
   | ({ readonly op: 'conv' | 'depthwise'; readonly dilations: Pair } & Window)
   /** x; what is padded is never the maximum */
   | ({ readonly op: 'maxPool'; readonly size: Pair } & Window)
-  /** x */
-  | { readonly op: 'averagePool'; readonly size: Pair; readonly strides: Pair }
+  /** x; what is padded does not count */
+  | ({ readonly op: 'averagePool'; readonly size: Pair } & Window)
+  /** x: every pixel so many times, in rows and in columns */
+  | { readonly op: 'upsample'; readonly factors: Pair }
   /** x: the mean, or the largest, of all positions */
   | { readonly op: 'globalAverage' | 'globalMax' }
   /** x, scale, offset, mean, variance, each of the four `[c]` */
@@ -87,6 +89,17 @@ export interface Graph {
   readonly functions: ReadonlyMap<string, GraphFunction>;
   /** Layer -> the node whose result is the layer's output. */
   readonly layers: ReadonlyMap<string, string>;
+}
+
+/** Pads that make an image of `sides` so large that TensorFlow's SAME covers it; more of them at the end. */
+export function samePads(sides: Pair, size: Pair, strides: Pair, dilations: Pair = [1, 1]): Pads {
+  const [rows, columns] = [0, 1].map(axis => {
+    const [length, stride] = [sides[axis]!, strides[axis]!];
+    const window = (size[axis]! - 1) * dilations[axis]! + 1;
+    const total = Math.max((Math.ceil(length / stride) - 1) * stride + window - length, 0);
+    return [total >> 1, total - (total >> 1)] as const;
+  }) as [Pair, Pair];
+  return [...rows, ...columns];
 }
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, length) => size * length, 1);

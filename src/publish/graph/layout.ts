@@ -1,5 +1,6 @@
 /** Changes a graph between TensorFlow's layout, channels last, and PyTorch's and ONNX's, channels first. */
-import { BINARY, type Constant, type Graph, type Node, nodesByName, sizeOf } from './graph.js';
+import { BINARY, type Constant, type Graph, type Node, nodesByName } from './graph.js';
+import { permuted } from './permuted.js';
 
 /** The same network for images `[n, c, h, w]`, with kernels as PyTorch has them. */
 export function channelsFirst(graph: Graph): Graph {
@@ -189,25 +190,4 @@ class Change {
       : permuted({ shape: [outputs, ...image], values }, [2, 3, 1, 0]);
     return { shape: first ? [outputs, inputs] : [inputs, outputs], values: apart.values };
   }
-}
-
-/** As NumPy's transpose. */
-export function permuted({ shape, values }: Constant, axes: readonly number[]): Constant {
-  const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
-  const to = axes.map(axis => shape[axis]!);
-  const step = axes.map(axis => strides[axis]!);
-  const result = new Float32Array(values.length);
-  const rank = to.length;
-  const at = new Array<number>(rank).fill(0);
-  let from = 0;
-  for (let i = 0; i < result.length; i++) {
-    result[i] = values[from]!;
-    for (let axis = rank - 1; axis >= 0; axis--) {
-      from += step[axis]!;
-      if (++at[axis]! < to[axis]!) break;
-      from -= step[axis]! * to[axis]!;
-      at[axis] = 0;
-    }
-  }
-  return { shape: to, values: result };
 }

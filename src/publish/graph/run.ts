@@ -93,21 +93,21 @@ function calculate(node: Node, inputs: readonly tf.Tensor[]): tf.Tensor {
     case 'depthwise':
       return tf.depthwiseConv2d(x, second, [...node.strides], explicit(node), 'NHWC', [...node.dilations]);
     case 'maxPool': {
-      const [top, bottom, left, right] = node.pads;
-      const padded = tf.pad(
-        x,
-        [
-          [0, 0],
-          [top, bottom],
-          [left, right],
-          [0, 0],
-        ],
-        Number.NEGATIVE_INFINITY,
-      );
-      return tf.maxPool(padded, [...node.size], [...node.strides], 'valid');
+      const image = padded(x, node, Number.NEGATIVE_INFINITY);
+      return tf.maxPool(image, [...node.size], [...node.strides], 'valid');
     }
-    case 'averagePool':
-      return tf.avgPool(x, [...node.size], [...node.strides], 'valid');
+    case 'averagePool': {
+      const average = (image: tf.Tensor4D) => tf.avgPool(image, [...node.size], [...node.strides], 'valid');
+      if (node.pads.every(pad => pad === 0)) return average(x);
+      const [, rows, columns] = x.shape;
+      // What is padded counts as nothing, not as zero: the share of each window that is image.
+      const share = average(padded(tf.ones([1, rows, columns, 1]), node, 0));
+      return tf.div(average(padded(x, node, 0)), share);
+    }
+    case 'upsample': {
+      const [, rows, columns] = x.shape;
+      return tf.image.resizeNearestNeighbor(x, [rows * node.factors[0], columns * node.factors[1]]);
+    }
     case 'globalAverage':
       return tf.mean(x, [1, 2]);
     case 'globalMax':
@@ -136,6 +136,19 @@ function calculate(node: Node, inputs: readonly tf.Tensor[]): tf.Tensor {
     default:
       return ELEMENTWISE[node.op](x, second);
   }
+}
+
+function padded(x: tf.Tensor4D, { pads: [top, bottom, left, right] }: Window, value: number): tf.Tensor4D {
+  return tf.pad(
+    x,
+    [
+      [0, 0],
+      [top, bottom],
+      [left, right],
+      [0, 0],
+    ],
+    value,
+  );
 }
 
 function explicit({ pads: [top, bottom, left, right] }: Window): number | tf.backend_util.ExplicitPadding {

@@ -5,10 +5,11 @@
  */
 import { z } from 'zod';
 import { CorruptBundleError, ManifestError } from '../errors.js';
-import { type Constant, type Graph, type Operator, type Pads, sizeOf } from '../graph/graph.js';
+import { type Constant, type Graph, type Operator, type Pads, samePads, sizeOf } from '../graph/graph.js';
 import { GraphReader, GraphReadingError, type Translated } from '../graph/reading.js';
 import { checkJson, parseJson } from '../json.js';
 import type { Bytes } from '../manifest.js';
+import { joinShards } from '../shards.js';
 import { constantsOf, WeightSpec } from './weights.js';
 import { SIMPLE } from './write.js';
 
@@ -67,7 +68,7 @@ export function readGraphModel(bundle: string, files: ReadonlyMap<string, Bytes>
   if (!bytes) throw new CorruptBundleError(bundle, path, 'is missing; get the checkpoint again');
   const json = checkJson(bundle, path, ModelFile, parseJson(bundle, path, bytes));
   const [{ paths, weights }] = json.weightsManifest;
-  const data = joined(bundle, files, folder, paths);
+  const data = joinShards(bundle, files, folder, paths);
   try {
     const constants = constantsOf(weights, data);
     return graphOf(json, constants);
@@ -75,34 +76,6 @@ export function readGraphModel(bundle: string, files: ReadonlyMap<string, Bytes>
     if (!(cause instanceof GraphReadingError)) throw cause;
     throw new ManifestError(bundle, path, cause.field, cause.message, { cause });
   }
-}
-
-/** The shards one after the other: of equal size, the last one no larger. */
-function joined(
-  bundle: string,
-  files: ReadonlyMap<string, Bytes>,
-  folder: string,
-  paths: readonly string[],
-): Uint8Array<ArrayBuffer> {
-  const shards = paths.map(path => {
-    const bytes = files.get(`${folder}/${path}`);
-    if (!bytes)
-      throw new CorruptBundleError(bundle, `${folder}/${path}`, 'is missing; get the checkpoint again');
-    return bytes;
-  });
-  const size = shards[0]!.byteLength;
-  shards.forEach((shard, i) => {
-    const last = i === shards.length - 1;
-    if (last ? shard.byteLength <= size : shard.byteLength === size) return;
-    const problem = `has ${shard.byteLength} bytes, the first shard ${size}: tfjs reads zeros when shards differ (only the last may be smaller)`;
-    throw new CorruptBundleError(bundle, `${folder}/${paths[i]}`, problem);
-  });
-  if (shards.length === 1) return shards[0]!;
-  const data = new Uint8Array(shards.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  shards.forEach((shard, i) => {
-    data.set(shard, i * size);
-  });
-  return data;
 }
 
 function graphOf(json: z.output<typeof ModelFile>, weights: ReadonlyMap<string, Constant>): Graph {
@@ -195,13 +168,23 @@ class Translation {
           [padded?.input ?? input[0]!],
         );
       }
-      case 'AvgPool':
-        attributes.word('padding', 'VALID');
-        return put({
-          op: 'averagePool',
-          size: attributes.sides('ksize'),
-          strides: attributes.sides('strides'),
-        });
+      case 'AvgPool': {
+        const [size, strides] = [attributes.sides('ksize'), attributes.sides('strides')];
+        const [rows = 0, columns = 0] = this.reader.shapeOf(field, input[0]);
+        const same = attributes.word('padding', 'VALID', 'SAME') === 'SAME';
+        const pads: Pads = same ? samePads([rows, columns], size, strides) : [0, 0, 0, 0];
+        return put({ op: 'averagePool', size, strides, pads });
+      }
+      case 'ResizeNearestNeighbor': {
+        only(2);
+        attributes.flag('align_corners', false);
+        attributes.flag('half_pixel_centers', false);
+        const from = this.reader.shapeOf(field, input[0]);
+        const factors = numbers(1).map((size, axis) => size / from[axis]!) as [number, number];
+        if (factors.length !== 2 || factors.some(factor => !Number.isSafeInteger(factor) || factor < 1))
+          fail(`makes [${numbers(1)}] of [${from}], expected a whole number of times`);
+        return put({ op: 'upsample', factors }, [input[0]!]);
+      }
       case 'Mean':
       case 'Max': {
         only(2);

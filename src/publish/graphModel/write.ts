@@ -1,8 +1,8 @@
 /** A graph as a tfjs graph-model that stock `tf.loadGraphModel` runs: core operators only, nothing to register. */
-import type { Constant, Graph, Node, Window } from '../graph/graph.js';
+import { type Constant, type Graph, type Node, samePads, type Window } from '../graph/graph.js';
 import { notPlain, plain } from '../graph/plain.js';
 import type { Bytes } from '../manifest.js';
-import { shards } from './shards.js';
+import { shards } from '../shards.js';
 import { storeFloats, storeIntegers, type WeightStorage } from './weights.js';
 
 export const GRAPH_FOLDER = 'graph';
@@ -140,9 +140,17 @@ class GraphDef {
         put('AvgPool', inputs, {
           ...slides(node),
           ksize: integers([1, ...node.size, 1]),
-          padding: text('VALID'),
+          padding: text(this.#sameOrValid(node)),
         });
         return;
+      case 'upsample': {
+        const [rows, columns] = node.shape as [number, number];
+        put('ResizeNearestNeighbor', [inputs[0]!, this.#integers(`${name}/size`, [rows, columns])], {
+          align_corners: { b: false },
+          half_pixel_centers: { b: false },
+        });
+        return;
+      }
       case 'globalAverage':
       case 'globalMax':
         put(node.op === 'globalMax' ? 'Max' : 'Mean', [inputs[0]!, this.#integers(`${name}/axes`, [1, 2])], {
@@ -197,7 +205,15 @@ class GraphDef {
     }
   }
 
-  /** Pooling knows no explicit pads: they are added before it. */
+  /** TensorFlow's average of a padded window, which counts no padding, has no pads but its own. */
+  #sameOrValid({ inputs, size, strides, pads }: Extract<Node, { op: 'averagePool' }>): 'SAME' | 'VALID' {
+    if (pads.every(pad => pad === 0)) return 'VALID';
+    const [rows, columns] = this.shapeOf(inputs[0]!) as [number, number];
+    if (samePads([rows, columns], size, strides).join() === pads.join()) return 'SAME';
+    throw new RangeError(`a graph-model has no average with pads [${pads}]`);
+  }
+
+  /** The maximum knows no explicit pads: they are added before it. */
   #padded({ name, inputs, pads }: Extract<Node, { op: 'maxPool' }>): string {
     const [x] = inputs as [string];
     if (pads.every(pad => pad === 0)) return x;

@@ -22,7 +22,7 @@ import {
 } from '../graph/graph.js';
 import { GraphReader, GraphReadingError, type Translated } from '../graph/reading.js';
 import type { Bytes } from '../manifest.js';
-import { DOMAIN, IR_VERSION, OPSET, SIMPLE } from './write.js';
+import { DOMAIN, IR_VERSION, NEAREST, OPSET, SIMPLE } from './write.js';
 
 export const ONNX_FILE = 'onnx/model.onnx';
 const MAX_NODES = 100_000;
@@ -196,11 +196,22 @@ class Translation {
           pads: attributes.pads(),
         });
       case 'AveragePool':
+        attributes.zero('count_include_pad');
         return put({
           op: 'averagePool',
           size: attributes.pair('kernel_shape'),
           strides: attributes.pair('strides'),
+          pads: attributes.pads(),
         });
+      case 'Resize': {
+        for (const [name, word] of Object.entries(NEAREST)) attributes.word(name, word);
+        const [batch, channels, ...factors] = this.#floats.get(input[2] ?? '')?.values ?? [];
+        const whole =
+          factors.length === 2 && factors.every(factor => Number.isInteger(factor) && factor >= 1);
+        if (input.length !== 3 || input[1] !== '' || batch !== 1 || channels !== 1 || !whole)
+          fail(`scales by [${[batch, channels, ...factors]}], expected whole numbers of rows and columns`);
+        return put({ op: 'upsample', factors: factors as [number, number] }, input.slice(0, 1));
+      }
       case 'ReduceMean':
         attributes.expect('axes', [2, 3]);
         attributes.zero('keepdims');
@@ -293,6 +304,11 @@ class Attributes {
   pads(): Pads {
     const [top, left, bottom, right] = this.ints('pads', 4) as [number, number, number, number];
     return [top, bottom, left, right];
+  }
+
+  word(name: string, expected: string): void {
+    const given = new TextDecoder().decode(this.#find(name, AttributeType.STRING).s);
+    if (given !== expected) this.#fail(`has '${name}' other than ${expected}`);
   }
 
   expect(name: string, expected: readonly number[]): void {

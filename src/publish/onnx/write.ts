@@ -111,7 +111,7 @@ function tensor(
   return create(TensorProtoSchema, { name, dataType, dims: shape.map(BigInt), rawData });
 }
 
-type Attribute = number | readonly number[] | { readonly float: number };
+type Attribute = number | string | readonly number[] | { readonly float: number };
 
 function node(
   opType: string,
@@ -133,6 +133,12 @@ function node(
 function attributeProto(name: string, value: Attribute): AttributeProto {
   if (typeof value === 'number')
     return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
+  if (typeof value === 'string')
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeType.STRING,
+      s: new TextEncoder().encode(value),
+    });
   if ('float' in value)
     return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.float });
   return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map(BigInt) });
@@ -183,7 +189,20 @@ class Writer {
           pads: sides(given.pads),
         });
       case 'averagePool':
-        return void put('AveragePool', { kernel_shape: given.size, strides: given.strides });
+        return void put('AveragePool', {
+          kernel_shape: given.size,
+          strides: given.strides,
+          pads: sides(given.pads),
+          count_include_pad: 0,
+        });
+      case 'upsample': {
+        const scales = `${name}/scales`;
+        this.initializers.set(
+          scales,
+          tensor(scales, DataType.FLOAT, [4], Float32Array.of(1, 1, ...given.factors)),
+        );
+        return void put('Resize', NEAREST, [inputs[0]!, '', scales]);
+      }
       case 'globalAverage':
         return void put('ReduceMean', { axes: [2, 3], keepdims: 0 });
       case 'globalMax':
@@ -235,6 +254,13 @@ class Writer {
     return name;
   }
 }
+
+/** Every pixel as it is, as many times as the scale says. */
+export const NEAREST = {
+  mode: 'nearest',
+  coordinate_transformation_mode: 'asymmetric',
+  nearest_mode: 'floor',
+} as const;
 
 /** ONNX lists all beginnings before all ends. */
 function sides([top, bottom, left, right]: readonly [number, number, number, number]): number[] {

@@ -1,19 +1,27 @@
 /** The images that formats are compared on: real ones, and hard ones at the ends of what an image can be. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Dataset } from '../../../datasets/dataset.js';
+import { OptionsError } from '../../errors.js';
 import { RandomStream } from '../../random.js';
+import type { Extremes } from './extremes.js';
 
-/** Fewest real images that a format is proven on. */
+/** Fewest images, the hard ones not counted, that a format is proven on. */
 export const REAL_IMAGES = 256;
-const BATCH = 64;
+/** Of 2 to 64 the batch at which all runtimes together took least of the processor: what layers make stays in its cache. */
+const BATCH = 16;
+
+/** 836 x 836 pixels of three colours: 2 GiB for the images of a proof. */
+const MAX_IMAGE_VALUES = 2 ** 21;
 
 export interface ParityInputs {
   /** `[n, h, w, c]` each, real ones first; whoever made them disposes them. */
   readonly batches: readonly tf.Tensor[];
   readonly real: number;
   readonly hard: number;
-  /** For people: `'fashion-mnist test images'`, `'noise'`. */
+  /** For people: `'fashion-mnist test images'`, `'128 squares test images and noise'`. */
   readonly source: string;
+  /** How far they reach where training recorded how far activations go. */
+  readonly extremes?: Extremes;
   /** Of the real images, where they are known. */
   readonly labels: readonly number[];
 }
@@ -23,33 +31,69 @@ export interface ImageRange {
   readonly std: readonly number[];
 }
 
-/**
- * @param shape `[h, w, c]`
- * @param data whose test images are taken; without it, noise over the range of an image stands for them
- * @param range what pixels of [0, 1] become; without it [-1, 1]
- */
+export interface InputSources {
+  /** `[n, h, w, c]`, taken as the real ones; borrowed. */
+  readonly images?: tf.Tensor | undefined;
+  /** Whose test images are taken; without it, noise over the range of an image stands for them. */
+  readonly data?: Dataset | undefined;
+  /** What pixels of [0, 1] become; without it [-1, 1]. */
+  readonly range?: ImageRange | undefined;
+}
+
+/** @param shape `[h, w, c]` */
 export async function parityInputs(
   shape: readonly number[],
-  { data, range }: { readonly data?: Dataset | undefined; readonly range?: ImageRange | undefined },
+  { images, data, range }: InputSources,
 ): Promise<ParityInputs> {
+  if (images) return givenInputs(images, shape);
+  const values = shape.reduce((product, length) => product * length, 1);
+  if (values > MAX_IMAGE_VALUES)
+    throw new OptionsError(
+      `publish: images of [${shape.join(', ')}] are too large for ${REAL_IMAGES} of them to be held; give some by the option images`,
+    );
   const batches: tf.Tensor[] = [];
   const labels: number[] = [];
-  let real = 0;
-  if (data) {
-    for await (const batch of data.test({ batchSize: BATCH })) {
-      batches.push(batch.images);
-      labels.push(...(await batch.labels.data()));
-      batch.labels.dispose();
-      real += batch.images.shape[0];
-      if (real >= REAL_IMAGES) break;
-    }
+  for await (const batch of data?.test({ batchSize: BATCH }) ?? []) {
+    batches.push(batch.images);
+    labels.push(...(await batch.labels.data()));
+    batch.labels.dispose();
+    if (labels.length >= REAL_IMAGES) break;
   }
-  const bounds = boundsOf(shape.at(-1)!, range);
-  const source = data ? `${data.name} test images` : 'noise, as there is no data set';
+  const source = data && `${data.name} test images`;
+  return completed({ batches, labels, source }, shape, boundsOf(shape.at(-1)!, range));
+}
+
+function givenInputs(images: tf.Tensor, shape: readonly number[]): ParityInputs {
+  const count = images.shape[0]!;
+  const batches: tf.Tensor[] = [];
+  for (let from = 0; from < count; from += BATCH)
+    batches.push(tf.slice(images, from, Math.min(BATCH, count - from)));
+  const [low, high] = tf.tidy(() => [tf.min(images).dataSync()[0]!, tf.max(images).dataSync()[0]!]);
+  const bounds = Array.from({ length: shape.at(-1)! }, () => [low!, high!] as const);
+  return completed({ batches, labels: [], source: 'images that were given' }, shape, bounds);
+}
+
+/** Noise where there are too few images, and the hard ones. */
+function completed(
+  {
+    batches,
+    labels,
+    source,
+  }: Pick<ParityInputs, 'labels'> & { batches: tf.Tensor[]; source: string | undefined },
+  shape: readonly number[],
+  bounds: Bounds,
+): ParityInputs {
+  const images = batches.reduce((sum, batch) => sum + batch.shape[0]!, 0);
+  let real = images;
   for (; real < REAL_IMAGES; real += BATCH) batches.push(noiseImages(shape, bounds, BATCH, real));
   const hard = hardImages(shape, bounds);
-  batches.push(hard);
-  return { batches, real, hard: hard.shape[0]!, source, labels };
+  const told =
+    source === undefined
+      ? 'noise, as there is no data set'
+      : real > images
+        ? `${images} ${source} and noise`
+        : source;
+  return { batches: [...batches, hard], real, hard: hard.shape[0]!, source: told, labels };
 }
 
 type Bounds = readonly (readonly [low: number, high: number])[];

@@ -1,13 +1,23 @@
 /** Proves a bundle's formats equal again, from its files alone or on its data set where that can be had. */
 import * as tf from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { PadezooError } from '../../errors.js';
 import { BundleError } from '../errors.js';
+import { checkGraph, MAX_LIVE_VALUES } from '../graph/check.js';
 import { UnpublishableLayerError } from '../graph/errors.js';
 import { graphOf } from '../graph/fromLayers.js';
 import { buildLayersModel, parseLayersFiles } from '../layersModel.js';
-import { type Bytes, FORMATS, type Format, type Manifest, type ParityRecord } from '../manifest.js';
+import {
+  type Bytes,
+  FORMATS,
+  type Format,
+  MANIFEST_FILE,
+  type Manifest,
+  type ParityRecord,
+} from '../manifest.js';
 import { findData } from '../restore.js';
 import { type Agreement, isEqual, TOLERANCE } from './compare.js';
+import { withExtremes } from './extremes.js';
 import { firstDifference } from './firstDifference.js';
 import { type ParityInputs, parityInputs } from './inputs.js';
 import { agreementOf, type Reference, recordOf, referenceOf } from './prove.js';
@@ -55,24 +65,33 @@ export async function reprove(
     buildLayersModel(bundle, parseLayersFiles(bundle, files)),
   );
   if (!model) return { formats: [], inputs: { real: 0, hard: 0, source: 'none' }, problems };
+  const layers = await attempt('layers/model.json', async () => layersOf(model));
+  const inputs =
+    layers &&
+    (await attempt(MANIFEST_FILE, async () =>
+      withExtremes(await inputsOf(manifest), model, manifest.trainingRanges ?? []),
+    ));
+  const reference = inputs && (await attempt('layers/model.json', () => referenceOf(model, inputs)));
+  if (!layers || !inputs || !reference) {
+    model.dispose();
+    tf.dispose([...(inputs?.batches ?? [])]);
+    return { formats: [], inputs: { real: 0, hard: 0, source: 'none' }, problems };
+  }
   const sample = files.has(SAMPLE_FILE)
     ? await attempt(SAMPLE_FILE, async () =>
         readSample(bundle, files.get(SAMPLE_FILE)!, manifest.architecture.inputShape),
       )
     : undefined;
-  const inputs = await inputsOf(manifest);
   const sampled = sample && tf.tensor(sample.inputs, [...sample.shape]);
   const records: ParityRecord[] = [];
   try {
-    const reference = await referenceOf(model, inputs);
-    const nodeOf = layersOf(model);
     for (const format of formats) {
       await attempt(MAIN_FILES[format], async () => {
         const runtime = await runtimeOf(format, bundle, files);
         try {
           const differs = async (agreement: Agreement, on: ParityInputs, what: string) => {
             const layer = await firstDifference(
-              { model, nodeOf, runtime, bundle, files },
+              { model, nodeOf: layers, runtime, bundle, files },
               on,
               agreement.worst,
             );
@@ -108,11 +127,24 @@ function told(
   return `is not ${what}: relative error ${maxRelativeError.toExponential(1)} (at most ${TOLERANCE}), another class for ${otherTopOne} of ${images} images${where}`;
 }
 
-function layersOf(model: Parameters<typeof graphOf>[0]): ReadonlyMap<string, string> {
+/**
+ * Layer -> the node that puts out the same.
+ * @throws Error for a network that needs more memory than any should
+ */
+function layersOf(model: LayersModel): ReadonlyMap<string, string> {
   try {
-    return graphOf(model).layers;
+    const graph = graphOf(model);
+    checkGraph(graph);
+    return graph.layers;
   } catch (error) {
     if (!(error instanceof UnpublishableLayerError)) throw error;
+    const sizes = model.layers.map(({ outputShape }) =>
+      ([] as (number | null)[])
+        .concat(...[outputShape].flat(2))
+        .reduce<number>((size, n) => size * (n ?? 1), 1),
+    );
+    if (sizes.reduce((sum, size) => sum + size, 0) > MAX_LIVE_VALUES)
+      throw new Error(`its layers make more than ${MAX_LIVE_VALUES} values of an image`);
     return new Map(model.layers.map(({ name }) => [name, name]));
   }
 }

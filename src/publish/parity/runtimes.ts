@@ -71,7 +71,7 @@ async function onnx(bundle: string, bytes: Bytes | undefined): Promise<Runtime> 
   const graph = readOnnx(bundle, bytes);
   const runtime = await onnxRuntime();
   if (!runtime) return own(graph, "padezoo's own reading of onnx/, as there is no onnxruntime-node");
-  const session = await runtime.InferenceSession.create(bytes);
+  const session = await runtime.InferenceSession.create(bytes, { extra: WITHOUT_SPINNING });
   return {
     name: `onnxruntime-node ${runtime.env.versions.node ?? runtime.env.versions.common}`,
     async run(images) {
@@ -85,6 +85,9 @@ async function onnx(bundle: string, bytes: Bytes | undefined): Promise<Runtime> 
     dispose: () => void session.release(),
   };
 }
+
+/** Threads that wait for work sleep: where other programs run as well, spinning costs a quarter more of the processor. */
+const WITHOUT_SPINNING = { session: { intra_op: { allow_spinning: '0' } } };
 
 /** The user's own, if it is installed. */
 async function onnxRuntime(): Promise<typeof ort | undefined> {

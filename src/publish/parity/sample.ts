@@ -13,19 +13,21 @@ import type { Reference } from './prove.js';
 export const SAMPLE_FILE = 'parity.safetensors';
 /** Of images; ImageNet's are 600 kB each. */
 const MAX_BYTES = 2 * 2 ** 20;
+const MOST_REAL = 64;
+/** With the hard ones; they are run as one batch. */
+const MOST_IMAGES = 128;
 
 /** The first real images and the hard ones, as many as fit; `inputs` `[n, h, w, c]` and `logits` `[n, classes]`. */
 export function sampleFile(
   { batches, real, hard }: ParityInputs,
   { logits, classes }: Reference,
 ): [string, Bytes] {
-  const [first, last] = [batches[0]!, batches.at(-1)!];
-  const shape = first.shape.slice(1);
+  const shape = batches[0]!.shape.slice(1);
   const size = shape.reduce((product, length) => product * length, 1);
   const count = Math.max(1, Math.floor(MAX_BYTES / (4 * size)));
   const hardOnes = hard > 0 ? Math.min(hard, count >> 1) : 0;
-  const realOnes = Math.min(first.shape[0]!, real, count - hardOnes);
-  const inputs = joined([valuesOf(first, realOnes, size), valuesOf(last, hardOnes, size)]);
+  const realOnes = Math.min(MOST_REAL, real, count - hardOnes);
+  const inputs = joined([valuesOf(batches, realOnes, size), valuesOf(batches.slice(-1), hardOnes, size)]);
   const rows = joined([
     logits.subarray(0, realOnes * classes),
     logits.subarray(real * classes, (real + hardOnes) * classes),
@@ -53,6 +55,8 @@ export function readSample(bundle: string, bytes: Bytes, inputShape: readonly nu
     const { tensors } = parseSafetensors(bytes);
     const [inputs, logits] = [tensors.get('inputs'), tensors.get('logits')];
     if (!inputs || !logits || logits.shape.length !== 2) return fail('has no inputs or no logits');
+    if (inputs.shape[0]! > MOST_IMAGES)
+      return fail(`has ${inputs.shape[0]} images, expected at most ${MOST_IMAGES}`);
     if (inputs.shape.slice(1).join() !== inputShape.join() || inputs.shape[0] !== logits.shape[0])
       return fail(
         `has inputs [${inputs.shape}] and logits [${logits.shape}], expected images [${inputShape}]`,
@@ -68,6 +72,13 @@ export function readSample(bundle: string, bytes: Bytes, inputShape: readonly nu
   }
 }
 
-function valuesOf(batch: tf.Tensor, count: number, size: number): Float32Array {
-  return (batch.dataSync() as Float32Array).slice(0, count * size);
+/** Of the first images of all batches. */
+function valuesOf(batches: readonly tf.Tensor[], count: number, size: number): Float32Array {
+  const values = new Float32Array(count * size);
+  for (let at = 0, batch = 0; at < values.length; batch++) {
+    const some = (batches[batch]!.dataSync() as Float32Array).subarray(0, values.length - at);
+    values.set(some, at);
+    at += some.length;
+  }
+  return values;
 }
