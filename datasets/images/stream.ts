@@ -10,6 +10,7 @@ import type { Dataset, PixelFormat, TestOptions, TrainBatch, TrainOptions } from
 import { BadImageError } from '../errors.js';
 import { createGather } from '../gather.js';
 import { checkTestOptions, checkTrainOptions, type PlannedBatch, testOrder, trainOrder } from '../order.js';
+import { requireDecoder } from './addon.js';
 import { Pool } from './pool.js';
 import type { Viewing } from './views.js';
 
@@ -41,6 +42,8 @@ export const streamShape = {
   maxBad: z.int().min(0).default(100),
   /** `'ignore'`: pixels as they are stored, as torchvision; `'apply'`: turned as the EXIF orientation says. */
   orientation: z.enum(['ignore', 'apply']).default('ignore'),
+  /** What decodes plain JPEGs, the same pixels by either: `'auto'` is libjpeg-turbo where the addon has it, else sharp. */
+  decoder: z.enum(['auto', 'native', 'sharp']).default('auto'),
 };
 const StreamOptions = z.strictObject(streamShape);
 export type StreamOptions = z.input<typeof StreamOptions>;
@@ -89,6 +92,7 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
   const { train, test, viewing, stream: given, ...facts } = description;
   const where = `datasets.${facts.name}`;
   const stream = checkOptions(StreamOptions, given, where);
+  requireDecoder(stream.decoder, where);
   const { size } = viewing.train;
   if (viewing.test.size !== size)
     throw new OptionsError(
@@ -175,7 +179,7 @@ async function* decoded(
     );
   const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
   const pool = new Pool(workers, {
-    decode: { viewing, orientation: options.orientation },
+    decode: { viewing, orientation: options.orientation, decoder: options.decoder },
     readsAtOnce: options.readsAtOnce,
   });
   // No more slots than keep every worker busy: two batches ahead and the one that is used.
