@@ -2,6 +2,7 @@
 #include "jpeg.h"
 
 #ifdef PADEZOO_LIBJPEG
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -18,8 +19,9 @@ namespace {
 #define PADEZOO_TEXT_OF(x) PADEZOO_TEXT(x)
 
 constexpr int kMaxScans = 100;               // photographs have about 10; each scan of a small file can cover a huge image
-constexpr uint32_t kMaxProgressive = 1u << 26;  // pixels: all coefficients lie in memory, 6 bytes a pixel
-constexpr JDIMENSION kMargin = 32;           // two MCUs: smoothing looks one sample of chroma beyond the part
+constexpr uint64_t kMaxProgressive = 1u << 26;  // pixels: all coefficients lie in memory, 6 bytes a pixel
+constexpr JDIMENSION kMaxMcu = 2 * DCTSIZE;  // pixels: where a crop begins is rounded down to a multiple
+constexpr JDIMENSION kMargin = 4;  // pixels: upsampling looks one sample of chroma, two pixels, beyond the part
 
 /// Errors and warnings end the decoding: what is damaged is not to become pixels.
 struct Failure : jpeg_error_mgr {
@@ -61,7 +63,6 @@ struct Decompressor {
   void open(const uint8_t* bytes, size_t size) {
     jpeg_create_decompress(&jpeg);
     jpeg.progress = &progress;
-    jpeg_save_markers(&jpeg, JPEG_APP0 + 1, 6);
     jpeg_mem_src(&jpeg, bytes, static_cast<unsigned long>(size));
     jpeg_read_header(&jpeg, TRUE);
   }
@@ -87,26 +88,35 @@ bool isComplete(const jpeg_decompress_struct& jpeg) {
   return true;
 }
 
-bool hasExif(const jpeg_decompress_struct& jpeg) {
-  for (auto* marker = jpeg.marker_list; marker; marker = marker->next)
-    if (marker->data_length >= 4 && std::memcmp(marker->data, "Exif", 4) == 0) return true;
-  return false;
-}
-
 }  // namespace
 
 const char* jpegVersion() { return PADEZOO_TEXT_OF(LIBJPEG_TURBO_VERSION); }
 
 bool readJpegHeader(const uint8_t* bytes, size_t size, uint64_t maxPixels, JpegHeader& header) {
   if (size < 4 || bytes[0] != 0xff || bytes[1] != 0xd8) return false;
-  Decompressor decompressor;
-  auto& jpeg = decompressor.jpeg;
-  if (setjmp(decompressor.failure.escape)) return false;
-  decompressor.open(bytes, size);
-  const uint64_t pixels = static_cast<uint64_t>(jpeg.image_width) * jpeg.image_height;
-  if (!isPlain(jpeg) || pixels > maxPixels || (jpeg.progressive_mode && pixels > kMaxProgressive)) return false;
-  header = {jpeg.image_width, jpeg.image_height, hasExif(jpeg)};
-  return true;
+  header = {};
+  for (size_t at = 2; at + 4 <= size && bytes[at] == 0xff;) {
+    const int marker = bytes[at + 1];
+    if (marker == 0xff) {  // a fill byte
+      at++;
+      continue;
+    }
+    const size_t length = static_cast<size_t>(bytes[at + 2]) << 8 | bytes[at + 3];
+    const uint8_t* segment = bytes + at + 4;
+    if (length < 2 || at + 2 + length > size) return false;
+    if (marker == 0xe1 && length >= 6 && std::memcmp(segment, "Exif", 4) == 0) header.exif = true;
+    if (marker == 0xc0 || marker == 0xc1 || marker == 0xc2) {  // baseline, extended or progressive, all Huffman-coded
+      if (length < 8 || segment[0] != 8) return false;
+      header.height = static_cast<uint32_t>(segment[1]) << 8 | segment[2];
+      header.width = static_cast<uint32_t>(segment[3]) << 8 | segment[4];
+      const uint64_t pixels = static_cast<uint64_t>(header.width) * header.height;
+      return pixels > 0 && pixels <= (marker == 0xc2 ? std::min(maxPixels, kMaxProgressive) : maxPixels);
+    }
+    // Before the frame come tables and comments only.
+    if (marker != 0xc4 && marker != 0xdb && marker != 0xdd && marker != 0xfe && (marker & 0xf0) != 0xe0) return false;
+    at += 2 + length;
+  }
+  return false;
 }
 
 Outcome decodeJpeg(const uint8_t* bytes, size_t size, const JpegHeader& header, const Plan& plan, Resampler& resampler,
@@ -114,14 +124,16 @@ Outcome decodeJpeg(const uint8_t* bytes, size_t size, const JpegHeader& header, 
   Decompressor decompressor;
   auto& jpeg = decompressor.jpeg;
   // Filled before a longjmp can skip what comes after; two rows, as the resampler likes them.
-  const size_t stride = 3 * (static_cast<size_t>(plan.width) + 2 * kMargin + 2 * DCTSIZE) + kSlack;
+  const size_t stride = 3 * (static_cast<size_t>(plan.width) + 2 * kMargin + kMaxMcu) + kSlack;
   std::vector<uint8_t> rows(2 * stride);
+  volatile bool known = false;
   if (setjmp(decompressor.failure.escape)) {
     reason = decompressor.failure.reason;
-    return Outcome::damaged;
+    return known ? Outcome::damaged : Outcome::odd;
   }
   decompressor.open(bytes, size);
   if (!isPlain(jpeg) || jpeg.image_width != header.width || jpeg.image_height != header.height) return Outcome::odd;
+  known = true;
   jpeg.out_color_space = JCS_RGB;
   jpeg.dct_method = JDCT_ISLOW;  // as Pillow, as sharp
   jpeg_start_decompress(&jpeg);

@@ -17,13 +17,14 @@ struct JpegHeader {
 enum class Outcome {
   done,
   damaged,  // `reason` says how
-  odd,      // sound as far as was seen, but not of the kind that is decoded here
+  odd,      // not of the kind that is decoded here, or its header is damaged: another decoder may judge
 };
 
 /// The libjpeg-turbo that the addon was compiled with, e.g. "2.1.5"; null without one.
 const char* jpegVersion();
 
-/// Whether it is plain: 8 bits, grey or YCbCr, Huffman-coded, of no more than `maxPixels`, with a flawless header.
+/// Size and kind as the file's first markers have them, without libjpeg. Whether the file is plain (8 bits, grey or YCbCr,
+/// Huffman-coded, no more than `maxPixels`) is certain only when `decodeJpeg` has looked closer.
 bool readJpegHeader(const uint8_t* bytes, size_t size, uint64_t maxPixels, JpegHeader& header);
 
 /// Decodes the plan's part of a plain JPEG into `resampler`, and reads the rest of the file so far as to see that it is

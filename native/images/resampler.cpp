@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "resampler_avx2.h"
 
@@ -38,6 +39,21 @@ void downScalar(const uint8_t* rows, size_t rowBytes, const int32_t* weights, in
   }
 }
 
+constexpr size_t kKept = 8 << 20;  // bytes
+
+/// Memory of this thread that is kept from image to image: new pages cost as much as the passes themselves.
+uint8_t* scratch(size_t size) {
+  thread_local std::unique_ptr<uint8_t[]> memory;
+  thread_local size_t held = 0;
+  if (held < size || held > kKept) {
+    memory.reset();
+    held = 0;
+    memory.reset(new uint8_t[size]);
+    held = size;
+  }
+  return memory.get();
+}
+
 }  // namespace
 
 Instructions bestInstructions() {
@@ -49,17 +65,17 @@ Instructions bestInstructions() {
 
 Resampler::Resampler(const Plan& plan, uint8_t* out, Instructions instructions)
     : plan_(plan), out_(out), instructions_(instructions) {
-  if (plan.resizesDown) rows_.resize(static_cast<size_t>(plan.height) * plan.outWidth * 3 + kSlack);
+  if (plan.resizesDown) rows_ = scratch(static_cast<size_t>(plan.height) * plan.outWidth * 3);
 #ifdef PADEZOO_AVX2
   if (instructions == Instructions::avx2) {
-    if (plan.resizesAcross) across_ = weightPairs(plan.across);
-    if (plan.resizesDown) down_ = weightPairs(plan.down);
+    if (plan.resizesAcross) across_ = pairedWeights(plan.across, plan.width);
+    if (plan.resizesDown) down_ = pairedWeights(plan.down, plan.height);
   }
 #endif
 }
 
 uint8_t* Resampler::target(int32_t row) {
-  return (plan_.resizesDown ? rows_.data() : out_) + static_cast<size_t>(row) * plan_.outWidth * 3;
+  return (plan_.resizesDown ? rows_ : out_) + static_cast<size_t>(row) * plan_.outWidth * 3;
 }
 
 void Resampler::rows(const uint8_t* first, const uint8_t* second) {
@@ -85,7 +101,7 @@ void Resampler::across(const uint8_t* first, const uint8_t* second) {
   uint8_t* next = second ? target(row_ + 1) : nullptr;
 #ifdef PADEZOO_AVX2
   if (instructions_ == Instructions::avx2) {
-    acrossAvx2(plan_, across_.data(), first, second, to, next);
+    acrossAvx2(across_, plan_.mirror, first, second, to, next);
     return;
   }
 #endif
@@ -98,13 +114,14 @@ void Resampler::finish() {
   const Weights& down = plan_.down;
   const size_t rowBytes = 3 * static_cast<size_t>(plan_.outWidth);
   for (int32_t y = 0; y < plan_.outHeight; y++) {
-    const uint8_t* rows = rows_.data() + static_cast<size_t>(down.first[y]) * rowBytes;
+    const uint8_t* rows = rows_ + static_cast<size_t>(down.first[y]) * rowBytes;
     const int32_t* weights = down.weights + static_cast<size_t>(y) * down.taps;
     uint8_t* out = out_ + static_cast<size_t>(y) * rowBytes;
     size_t done = 0;
 #ifdef PADEZOO_AVX2
-    const WeightPair* pairs = down_.data() + static_cast<size_t>(y) * pairsOf(down);
-    if (instructions_ == Instructions::avx2) done = downAvx2(rows, rowBytes, pairs, down.count[y], out);
+    if (instructions_ == Instructions::avx2)
+      done = downAvx2(rows_ + static_cast<size_t>(down_.first[y]) * rowBytes, rowBytes,
+                      down_.pairs.data() + static_cast<size_t>(y) * down_.each, std::min(2 * down_.each, plan_.height), out);
 #endif
     downScalar(rows, rowBytes, weights, down.count[y], out, done);
   }

@@ -38,7 +38,15 @@ struct WeightPair {
   int32_t high, low;  // each: the first weight's part in the lower half, the second's in the upper
 };
 
-/// Takes the rows of the plan's part from its first to its last, and then has the result.
+/// A Weights for vpmaddwd: the same number of pairs for every output, so that no branch depends on it. Where an output has fewer
+/// inputs, or lies at the end, it begins earlier and weights of 0 fill up.
+struct PairedWeights {
+  std::vector<int32_t> first;     // [outputs]
+  std::vector<WeightPair> pairs;  // [outputs, each]
+  int32_t each = 0;
+};
+
+/// Takes the rows of the plan's part from its first to its last, and then has the result; one at a time on a thread.
 class Resampler {
  public:
   /// @param out [outHeight, outWidth, 3], written
@@ -58,8 +66,8 @@ class Resampler {
   const Plan& plan_;
   uint8_t* out_;
   const Instructions instructions_;
-  std::vector<uint8_t> rows_;                 // [height, outWidth, 3] between the passes
-  std::vector<WeightPair> across_, down_;     // [outputs, (taps + 1) / 2]
+  uint8_t* rows_ = nullptr;                // [height, outWidth, 3] between the passes, in this thread's scratch memory
+  PairedWeights across_, down_;
   int32_t row_ = 0;
 };
 
