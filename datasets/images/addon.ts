@@ -4,14 +4,6 @@ import { findImageAddon } from '#setup';
 import { OptionsError } from '../../src/errors.js';
 import type { Plan } from './plan.js';
 
-/** A plain JPEG: 8 bits, grey or YCbCr. */
-export interface JpegHeader {
-  readonly width: number;
-  readonly height: number;
-  /** Whether it has an EXIF block. */
-  readonly exif: boolean;
-}
-
 /** `'scalar'` keeps to plain loops; the same bits. */
 export type Instructions = 'best' | 'scalar';
 
@@ -20,12 +12,11 @@ export interface ImageAddon {
   readonly jpeg: string | null;
   /** The best that this CPU has. */
   readonly instructions: 'avx2' | 'scalar';
-  /** null where the file is no plain JPEG, or its header is not flawless. */
-  readHeader(bytes: Uint8Array, maxPixels: number): JpegHeader | null;
   /**
-   * The plan's part of a plain JPEG, resampled; `false` where it is none after all.
+   * The plan's part of a plain JPEG (8 bits, grey or YCbCr), resampled; `false` where it is none after all, or its header is
+   * not flawless.
    *
-   * @param width as `readHeader` said
+   * @param width as its header says
    * @param out `[outHeight, outWidth, 3]`, written, also where it throws
    * @throws Error when any part of the file is damaged
    */

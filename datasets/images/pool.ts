@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { PadezooError } from '../../src/errors.js';
 import type { Location } from '../archives/read.js';
 import type { DecodeOptions } from './decode.js';
+import type { Viewing } from './views.js';
 
 /** Images whose bytes go to `buffer`, from image `first` on. */
 export interface Job {
@@ -26,6 +27,7 @@ export interface JobResult {
 }
 
 export interface WorkerSetting {
+  readonly viewing: Viewing;
   readonly decode: DecodeOptions;
   readonly readsAtOnce: number;
 }

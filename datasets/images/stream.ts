@@ -179,7 +179,8 @@ async function* decoded(
     );
   const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
   const pool = new Pool(workers, {
-    decode: { viewing, orientation: options.orientation, decoder: options.decoder },
+    viewing,
+    decode: { orientation: options.orientation, decoder: options.decoder },
     readsAtOnce: options.readsAtOnce,
   });
   // No more slots than keep every worker busy: two batches ahead and the one that is used.

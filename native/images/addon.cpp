@@ -90,31 +90,16 @@ Napi::Value guarded(const Napi::CallbackInfo& info, const Body& body) {
   }
 }
 
-/// readHeader(bytes, maxPixels) -> { width, height, exif }, or null where the file is no plain JPEG
-Napi::Value ReadHeader(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    const auto [data, size] = bytesOf(info[0]);
-    JpegHeader header;
-    if (!readJpegHeader(data, size, static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value()), header))
-      return info.Env().Null();
-    auto result = Napi::Object::New(info.Env());
-    result.Set("width", header.width);
-    result.Set("height", header.height);
-    result.Set("exif", header.exif);
-    return result;
-  });
-}
-
 /// decode(bytes, width, height, plan, out, instructions?) -> false where the file is no plain JPEG after all
 Napi::Value Decode(const Napi::CallbackInfo& info) {
   return guarded(info, [&]() -> Napi::Value {
     const auto [data, size] = bytesOf(info[0]);
-    const JpegHeader header{info[1].As<Napi::Number>().Uint32Value(), info[2].As<Napi::Number>().Uint32Value(), false};
+    const uint32_t width = info[1].As<Napi::Number>().Uint32Value(), height = info[2].As<Napi::Number>().Uint32Value();
     const auto out = bytesOf(info[4]);
-    const Plan plan = planOf(info[3], header.width, header.height, out);
+    const Plan plan = planOf(info[3], width, height, out);
     Resampler resampler(plan, out.data, instructionsOf(info[5]));
     std::string reason;
-    const auto outcome = decodeJpeg(data, size, header, plan, resampler, reason);
+    const auto outcome = decodeJpeg(data, size, width, height, plan, resampler, reason);
     if (outcome == Outcome::damaged) throw std::runtime_error(reason);
     return Napi::Boolean::New(info.Env(), outcome == Outcome::done);
   });
@@ -149,7 +134,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   const char* version = jpegVersion();
   exports.Set("jpeg", version ? Napi::Value(Napi::String::New(env, version)) : env.Null());
   exports.Set("instructions", bestInstructions() == Instructions::avx2 ? "avx2" : "scalar");
-  exports.Set("readHeader", Napi::Function::New(env, ReadHeader));
   exports.Set("decode", Napi::Function::New(env, Decode));
   exports.Set("resample", Napi::Function::New(env, Resample));
   return exports;

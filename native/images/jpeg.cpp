@@ -19,7 +19,6 @@ namespace {
 #define PADEZOO_TEXT_OF(x) PADEZOO_TEXT(x)
 
 constexpr int kMaxScans = 100;               // photographs have about 10; each scan of a small file can cover a huge image
-constexpr uint64_t kMaxProgressive = 1u << 26;  // pixels: all coefficients lie in memory, 6 bytes a pixel
 constexpr JDIMENSION kMaxMcu = 2 * DCTSIZE;  // pixels: where a crop begins is rounded down to a multiple
 constexpr JDIMENSION kMargin = 4;  // pixels: upsampling looks one sample of chroma, two pixels, beyond the part
 
@@ -92,35 +91,8 @@ bool isComplete(const jpeg_decompress_struct& jpeg) {
 
 const char* jpegVersion() { return PADEZOO_TEXT_OF(LIBJPEG_TURBO_VERSION); }
 
-bool readJpegHeader(const uint8_t* bytes, size_t size, uint64_t maxPixels, JpegHeader& header) {
-  if (size < 4 || bytes[0] != 0xff || bytes[1] != 0xd8) return false;
-  header = {};
-  for (size_t at = 2; at + 4 <= size && bytes[at] == 0xff;) {
-    const int marker = bytes[at + 1];
-    if (marker == 0xff) {  // a fill byte
-      at++;
-      continue;
-    }
-    const size_t length = static_cast<size_t>(bytes[at + 2]) << 8 | bytes[at + 3];
-    const uint8_t* segment = bytes + at + 4;
-    if (length < 2 || at + 2 + length > size) return false;
-    if (marker == 0xe1 && length >= 6 && std::memcmp(segment, "Exif", 4) == 0) header.exif = true;
-    if (marker == 0xc0 || marker == 0xc1 || marker == 0xc2) {  // baseline, extended or progressive, all Huffman-coded
-      if (length < 8 || segment[0] != 8) return false;
-      header.height = static_cast<uint32_t>(segment[1]) << 8 | segment[2];
-      header.width = static_cast<uint32_t>(segment[3]) << 8 | segment[4];
-      const uint64_t pixels = static_cast<uint64_t>(header.width) * header.height;
-      return pixels > 0 && pixels <= (marker == 0xc2 ? std::min(maxPixels, kMaxProgressive) : maxPixels);
-    }
-    // Before the frame come tables and comments only.
-    if (marker != 0xc4 && marker != 0xdb && marker != 0xdd && marker != 0xfe && (marker & 0xf0) != 0xe0) return false;
-    at += 2 + length;
-  }
-  return false;
-}
-
-Outcome decodeJpeg(const uint8_t* bytes, size_t size, const JpegHeader& header, const Plan& plan, Resampler& resampler,
-                   std::string& reason) {
+Outcome decodeJpeg(const uint8_t* bytes, size_t size, uint32_t width, uint32_t height, const Plan& plan,
+                   Resampler& resampler, std::string& reason) {
   Decompressor decompressor;
   auto& jpeg = decompressor.jpeg;
   // Filled before a longjmp can skip what comes after; two rows, as the resampler likes them.
@@ -132,7 +104,7 @@ Outcome decodeJpeg(const uint8_t* bytes, size_t size, const JpegHeader& header, 
     return known ? Outcome::damaged : Outcome::odd;
   }
   decompressor.open(bytes, size);
-  if (!isPlain(jpeg) || jpeg.image_width != header.width || jpeg.image_height != header.height) return Outcome::odd;
+  if (!isPlain(jpeg) || jpeg.image_width != width || jpeg.image_height != height) return Outcome::odd;
   known = true;
   jpeg.out_color_space = JCS_RGB;
   jpeg.dct_method = JDCT_ISLOW;  // as Pillow, as sharp
@@ -141,8 +113,8 @@ Outcome decodeJpeg(const uint8_t* bytes, size_t size, const JpegHeader& header, 
 
   const auto left = static_cast<JDIMENSION>(plan.x), right = static_cast<JDIMENSION>(plan.x + plan.width);
   JDIMENSION x = left > kMargin ? left - kMargin : 0;
-  JDIMENSION width = std::min(jpeg.output_width, right + kMargin) - x;
-  if (width < jpeg.output_width) jpeg_crop_scanline(&jpeg, &x, &width);
+  JDIMENSION columns = std::min(jpeg.output_width, right + kMargin) - x;
+  if (columns < jpeg.output_width) jpeg_crop_scanline(&jpeg, &x, &columns);
 
   const auto top = static_cast<JDIMENSION>(plan.y), bottom = static_cast<JDIMENSION>(plan.y + plan.height);
   if (top > 0) jpeg_skip_scanlines(&jpeg, top);
@@ -172,9 +144,7 @@ namespace padezoo::images {
 
 const char* jpegVersion() { return nullptr; }
 
-bool readJpegHeader(const uint8_t*, size_t, uint64_t, JpegHeader&) { return false; }
-
-Outcome decodeJpeg(const uint8_t*, size_t, const JpegHeader&, const Plan&, Resampler&, std::string&) {
+Outcome decodeJpeg(const uint8_t*, size_t, uint32_t, uint32_t, const Plan&, Resampler&, std::string&) {
   return Outcome::odd;
 }
 
