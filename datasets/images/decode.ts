@@ -63,7 +63,7 @@ async function pixelsOf(bytes: Uint8Array, header: JpegHeader | undefined, orien
   if (orientation === 'apply') image.autoOrient();
   const cmyk = header?.components === 4;
   if (cmyk) image.pipelineColourspace('cmyk').toColourspace('cmyk');
-  else image.removeAlpha().toColourspace('srgb');
+  else if (!header) image.removeAlpha(); // a step more, which no JPEG needs
   const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
   if (info.channels !== (cmyk ? 4 : 3) && info.channels !== 1)
     throw new Error(`has ${info.channels} channels, expected 1 or ${cmyk ? 4 : 3}`);

@@ -122,7 +122,7 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
       )) {
         const labels = Int32Array.from(rows, row => split.label(row));
         const values =
-          format === 'uint8' ? Int32Array.from(bytes) : gather(bytes, Uint32Array.from(rows.keys()));
+          format === 'uint8' ? new Int32Array(bytes) : gather(bytes, Uint32Array.from(rows.keys()));
         yield { ...batchTensors(values, labels, inputShape, format), state };
       }
     }

@@ -32,4 +32,7 @@ async function run(job: Job): Promise<JobResult> {
   return { id: job.id, bad };
 }
 
-parentPort!.on('message', async (job: Job) => parentPort!.postMessage(await run(job)));
+let last: Promise<void> = Promise.resolve();
+parentPort!.on('message', (job: Job) => {
+  last = last.then(async () => parentPort!.postMessage(await run(job)));
+});
