@@ -147,12 +147,13 @@ async function startPeer(photos) {
 /** Epochs through the data set: read, decode, hand over as tensors of bytes. */
 async function compareWorkers(addon) {
   const { engine } = await import('../dist/src/index.js');
-  await engine.use('cpu');
+  await engine.ready(); // torch where it can be had, as in training
   const counts = options.workers.split(',').map(Number);
   const decoders = addon?.jpeg ? ['native', 'sharp'] : ['sharp'];
   const cases = decoders.flatMap(decoder => counts.map(workers => ({ decoder, workers, results: [] })));
   for (let round = 0; round < rounds; round++) for (const each of cases) each.results.push(await epoch(each));
-  console.log('\n| data set | images a second | to one worker | images a CPU second | cores got |');
+  console.log(`\nEpochs, tensors on ${engine.name}:\n`);
+  console.log('| data set | images a second | to one worker | images a CPU second | cores got |');
   console.log('|---|---|---|---|---|');
   for (const { decoder, workers, results } of cases) {
     const one = cases.find(other => other.decoder === decoder && other.workers === counts[0]).results;

@@ -111,6 +111,7 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
     const summary: EpochSummary = { images: 0, bad: [], waitedMs: 0, totalMs: 0 };
     async function* batches(): AsyncGenerator<TrainBatch> {
       await tf.ready();
+      const room = roomFor(format);
       for await (const { bytes, rows, state } of decoded(
         split,
         seen,
@@ -121,8 +122,9 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
         where,
       )) {
         const labels = Int32Array.from(rows, row => split.label(row));
-        const values =
-          format === 'uint8' ? new Int32Array(bytes) : gather(bytes, Uint32Array.from(rows.keys()));
+        const values = room(bytes.length);
+        if (values instanceof Int32Array) values.set(bytes);
+        else gather(bytes, Uint32Array.from(rows.keys()), values);
         yield { ...batchTensors(values, labels, inputShape, format), state };
       }
     }
@@ -143,6 +145,20 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
       const { batchSize, pixels } = checkTestOptions(options, `${where}.test`);
       return epoch(test, viewing.test, batchSize, pixels, () => testOrder(test.length, batchSize));
     },
+  };
+}
+
+const COPYING_ENGINES = ['torch']; // they copy what a tensor is made of; others may keep it
+
+/** -> Arrays for the values of a batch: the same one again where the engine leaves it to us, which spares V8 its collections. */
+function roomFor(format: PixelFormat): (length: number) => Int32Array | Float32Array {
+  const ofLength = (length: number) =>
+    format === 'uint8' ? new Int32Array(length) : new Float32Array(length);
+  if (!COPYING_ENGINES.includes(tf.getBackend())) return ofLength;
+  let kept = ofLength(0);
+  return length => {
+    if (kept.length !== length) kept = ofLength(length);
+    return kept;
   };
 }
 
