@@ -87,18 +87,18 @@ async function compareDecoders(photos, addon) {
   console.log(
     `${peer ? `${peer.versions}${peer.problem ? `; torchvision.io: ${peer.problem}` : ''}` : `${options.python} has no torchvision`}\n`,
   );
-  console.log('| one thread | images a CPU second [least, most] | to the native lane | to sharp alone |');
+  console.log('| one thread | images a CPU second [least, most] | native lane to it | it to sharp alone |');
   console.log('|---|---|---|---|');
   // Ratios of the same round, because the machine's speed changes from round to round.
-  const ratio = (name, base) => {
-    if (!seconds.has(base)) return '-';
-    return middle(seconds.get(name).map((own, round) => seconds.get(base)[round] / own)).toFixed(2);
+  const ratio = (faster, slower) => {
+    if (!seconds.has(faster)) return '-';
+    return middle(seconds.get(faster).map((own, round) => seconds.get(slower)[round] / own)).toFixed(2);
   };
   for (const [name, spent] of seconds) {
     const rates = spent.map(each => images / each);
     console.log(
       `| ${name} | ${middle(rates).toFixed(0)} [${Math.min(...rates).toFixed(0)}, ${Math.max(...rates).toFixed(0)}] | ` +
-        `${ratio(name, 'native lane')} | ${ratio(name, 'sharp, its own resize')} |`,
+        `${ratio('native lane', name)} | ${ratio(name, 'sharp, its own resize')} |`,
     );
   }
 }

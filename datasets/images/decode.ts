@@ -12,7 +12,6 @@ export interface DecodeOptions {
 }
 
 const MAX_PIXELS = 2 ** 28; // 16384 x 16384; stops a forged header from filling memory
-const MAX_PROGRESSIVE_PIXELS = 2 ** 26; // all their coefficients lie in memory, 6 bytes a pixel
 
 sharp.cache(false); // every image is seen once
 sharp.concurrency(1); // images, not parts of them, are decoded side by side
@@ -48,8 +47,7 @@ function isPlain(header: JpegHeader, { orientation, decoder }: DecodeOptions): b
   if (decoder === 'sharp' || coding === 'other' || precision !== 8) return false;
   if (components !== 1 && components !== 3) return false;
   if (orientation === 'apply' && exif) return false;
-  const pixels = width * height;
-  return pixels > 0 && pixels <= (coding === 'progressive' ? MAX_PROGRESSIVE_PIXELS : MAX_PIXELS);
+  return width * height > 0 && width * height <= MAX_PIXELS;
 }
 
 /** The whole image by sharp, three channels. */

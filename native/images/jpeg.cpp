@@ -19,6 +19,7 @@ namespace {
 #define PADEZOO_TEXT_OF(x) PADEZOO_TEXT(x)
 
 constexpr int kMaxScans = 100;               // photographs have about 10; each scan of a small file can cover a huge image
+constexpr uint64_t kMaxBuffered = 1 << 26;   // pixels, where all coefficients have to lie in memory: 6 bytes each
 constexpr JDIMENSION kMaxMcu = 2 * DCTSIZE;  // pixels: where a crop begins is rounded down to a multiple
 constexpr JDIMENSION kMargin = 4;  // pixels: upsampling looks one sample of chroma, two pixels, beyond the part
 
@@ -105,6 +106,7 @@ Outcome decodeJpeg(const uint8_t* bytes, size_t size, uint32_t width, uint32_t h
   }
   decompressor.open(bytes, size);
   if (!isPlain(jpeg) || jpeg.image_width != width || jpeg.image_height != height) return Outcome::odd;
+  if (jpeg_has_multiple_scans(&jpeg) && static_cast<uint64_t>(width) * height > kMaxBuffered) return Outcome::odd;
   known = true;
   jpeg.out_color_space = JCS_RGB;
   jpeg.dct_method = JDCT_ISLOW;  // as Pillow, as sharp
