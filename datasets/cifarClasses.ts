@@ -1,5 +1,10 @@
-/** The fine classes of CIFAR-100, by label: alphabetical. */
-export const CIFAR100_CLASSES: readonly string[] = (
+/** The classes of CIFAR-10 and CIFAR-100, by label, as the archives' own lists of names have them. */
+
+export const CIFAR10_CLASSES: readonly string[] =
+  'airplane automobile bird cat deer dog frog horse ship truck'.split(' ');
+
+/** Alphabetical. */
+export const CIFAR100_FINE_CLASSES: readonly string[] = (
   'apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle ' +
   'caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish ' +
   'forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle ' +
@@ -7,4 +12,11 @@ export const CIFAR100_CLASSES: readonly string[] = (
   'possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar ' +
   'sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree ' +
   'wolf woman worm'
+).split(' ');
+
+/** Twenty groups of five fine classes each, alphabetical too. */
+export const CIFAR100_COARSE_CLASSES: readonly string[] = (
+  'aquatic_mammals fish flowers food_containers fruit_and_vegetables household_electrical_devices household_furniture ' +
+  'insects large_carnivores large_man-made_outdoor_things large_natural_outdoor_scenes large_omnivores_and_herbivores ' +
+  'medium_mammals non-insect_invertebrates people reptiles small_mammals trees vehicles_1 vehicles_2'
 ).split(' ');

@@ -54,10 +54,14 @@ export interface TrainOptions {
    */
   readonly shard?: Shard;
   readonly pixels?: PixelFormat;
+  /** The epoch ends after so many images of its order; all by default. */
+  readonly images?: number;
 }
 
 export interface TestOptions {
   readonly batchSize: number;
+  /** The first so many; all by default. */
+  readonly images?: number;
   readonly pixels?: PixelFormat;
 }
 

@@ -1,11 +1,13 @@
 /** Fetches the files of a data set from several sources in turn, and keeps only bytes with the right checksum. */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
+import writeFileAtomic from 'write-file-atomic';
 import { Task } from '../src/task.js';
+import { mismatch } from './checksum.js';
 import { DownloadError } from './errors.js';
-import { sha256Of } from './sha256.js';
+import { isGzip } from './gzip.js';
 import { type Arrival, deliver, describeSource, type ExpectedFile, type Source } from './sources.js';
 import type { Progress } from './transfer.js';
 
@@ -66,7 +68,7 @@ async function* fetchAll(options: DownloadOptions): AsyncGenerator<DownloadEvent
           continue;
         }
         await verify(event.file, event.contents);
-        await writeWhole(join(to, event.file.name), await asNamed(event));
+        await writeFileAtomic(join(to, event.file.name), Buffer.from(await asNamed(event)));
         missing.delete(event.file);
         yield { type: 'verified', file: event.file.name };
       }
@@ -97,40 +99,13 @@ async function verify(file: ExpectedFile, contents: Uint8Array): Promise<void> {
         throw new Error(`${file.name} is not the gzip file that was expected: ${cause.message}`, { cause });
       })
     : contents;
-  if (file.sha256 === undefined) {
-    if (plain.length !== file.bytes)
-      throw new Error(`${file.name}: contents have ${plain.length} bytes, not ${file.bytes}`);
-    return;
-  }
-  const sha256 = sha256Of(plain);
-  if (sha256 !== file.sha256)
-    throw new Error(`${file.name}: contents have sha256 ${sha256}, not ${file.sha256}`);
+  const other = mismatch(file.checksum, plain);
+  if (other) throw new Error(`${file.name}: contents have ${other}`);
 }
 
 /** A source may give plain what is kept as `.gz`. */
 async function asNamed({ file, contents }: Arrival): Promise<Uint8Array> {
   return file.name.endsWith('.gz') && !isGzip(contents) ? gzip(contents, {}) : contents;
-}
-
-function isGzip(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x1f && bytes[1] === 0x8b;
-}
-
-/** Beside, synced, renamed: under its own name the file is whole or absent. */
-async function writeWhole(path: string, contents: Uint8Array): Promise<void> {
-  const beside = `${path}.${process.pid}.partial`;
-  try {
-    const file = await open(beside, 'w');
-    try {
-      await file.writeFile(contents);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(beside, path);
-  } finally {
-    await rm(beside, { force: true });
-  }
 }
 
 function reasonOf(error: unknown): string {

@@ -2,9 +2,11 @@
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { ArchiveIndex } from './archives/archiveIndex.js';
-import type { TarEntry } from './archives/tarIndex.js';
-import { DatasetNotFoundError } from './errors.js';
+import { CorruptFileError, DatasetNotFoundError } from './errors.js';
 import type { EncodedSplit } from './images/stream.js';
+
+/** What the second split is called, in the order in which they are tried. */
+export const TEST_NAMES = ['test', 'val', 'validation'] as const;
 
 /** As torchvision's `IMG_EXTENSIONS`, of those that sharp reads. */
 const IMAGE = /\.(jpe?g|png|webp|tiff?|gif|avif)$/i;
@@ -13,21 +15,46 @@ export function isImage(path: string): boolean {
   return IMAGE.test(path) && !basename(path).startsWith('.');
 }
 
-export interface LabelledEntry {
-  readonly container: string;
-  readonly entry: TarEntry;
-  readonly label: number;
+/** Some entries of an archive, with their labels. */
+export interface LabelledEntries {
+  readonly archive: ArchiveIndex;
+  readonly entries: ArrayLike<number>;
+  readonly labels: ArrayLike<number>;
 }
 
-export function splitOfEntries(images: readonly LabelledEntry[]): EncodedSplit {
+/** The images of several archives, one archive after the other. */
+export function splitOfEntries(parts: readonly LabelledEntries[]): EncodedSplit {
+  let length = 0;
+  const starts = parts.map(({ entries }) => {
+    length += entries.length;
+    return length - entries.length;
+  });
+  const find = (row: number) => {
+    let [low, high] = [0, parts.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (starts[middle]! <= row) low = middle;
+      else high = middle - 1;
+    }
+    const { archive, entries, labels } = parts[low]!;
+    const own = row - starts[low]!;
+    return { archive, entry: entries[own]!, label: labels[own]! };
+  };
   return {
-    length: images.length,
+    length,
     location: row => {
-      const { container, entry } = images[row]!;
-      return { container, offset: entry.offset, bytes: entry.bytes };
+      const { archive, entry } = find(row);
+      return {
+        container: archive.container,
+        offset: archive.offset(entry),
+        bytes: archive.bytes(entry),
+      };
     },
-    label: row => images[row]!.label,
-    describe: row => `${images[row]!.container}: ${images[row]!.entry.path}`,
+    label: row => find(row).label,
+    describe: row => {
+      const { archive, entry } = find(row);
+      return `${archive.container}: ${archive.path(entry)}`;
+    },
   };
 }
 
@@ -92,7 +119,19 @@ export function byCode(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-/** The image entries of an archive. */
-export function imageEntries({ container, entries }: ArchiveIndex): { container: string; entry: TarEntry }[] {
-  return entries.filter(entry => isImage(entry.path)).map(entry => ({ container, entry }));
+/**
+ * The image entries of an archive, and their paths, sorted by path.
+ * @throws CorruptFileError when two have one path
+ */
+export function sortedImages(archive: ArchiveIndex): { entries: Uint32Array; paths: string[] } {
+  const images: { entry: number; path: string }[] = [];
+  for (let entry = 0; entry < archive.length; entry++) {
+    const path = archive.path(entry);
+    if (isImage(path)) images.push({ entry, path });
+  }
+  images.sort((a, b) => byCode(a.path, b.path));
+  for (let i = 1; i < images.length; i++)
+    if (images[i]!.path === images[i - 1]!.path)
+      throw new CorruptFileError(archive.container, `has ${images[i]!.path} twice`, 'pack it again');
+  return { entries: Uint32Array.from(images, ({ entry }) => entry), paths: images.map(({ path }) => path) };
 }

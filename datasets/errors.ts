@@ -58,6 +58,22 @@ export class BadImageError extends PadezooError {
   }
 }
 
+/** A server did not answer as an archive behind an address needs it. */
+export class AddressError extends PadezooError {
+  override readonly name = 'AddressError';
+  constructor(
+    readonly address: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(
+      `datasets: ${address} ${problem}; archives are read in place by range requests: serve it with a server that answers ` +
+        'them, or download it and give its path',
+      options,
+    );
+  }
+}
+
 /** None of the sources of a download gave the right bytes. */
 export class DownloadError extends PadezooError {
   override readonly name = 'DownloadError';

@@ -23,8 +23,8 @@ export interface FileSet {
   readonly embedded?: string;
   /** A look at a user's directory, before its files are missed; it may throw what explains better. */
   readonly inspect?: (directory: string) => void;
-  /** Replaces the search for single files in a directory of the user's: an archive may hold them. */
-  readonly archive?: string;
+  /** The official archive, which may lie where the files are missed; its `.gz` may be gone, as browsers like to do. */
+  readonly archive?: { readonly name: string; readonly bytes: number };
 }
 
 export type Edition = 'full' | 'embedded' | 'own';
@@ -106,10 +106,11 @@ export function findPlace(set: FileSet, { source = 'auto', directory }: SourceOp
     fullPlace(set, cachePlace(set), 'cache'),
     ...(set.debian ? [fullPlace(set, set.debian.directory, 'debian')] : []),
   ];
-  const found = candidates.find(candidate => missingFrom(set, candidate.directory).length === 0);
+  const found = candidates.find(candidate => isComplete(set, candidate.directory));
   if (found && source !== 'debian') return found;
   if (source === 'auto' && set.embedded) return embeddedPlace(set);
   const searched = candidates.map(candidate => candidate.directory);
+  for (const directory of searched) set.inspect?.(directory);
   const [first, ...others] = set.files.map(file => plainName(file.name));
   throw new DatasetNotFoundError(
     set.name,
@@ -138,7 +139,7 @@ export function downloadSet(
 export function fetchOnce(set: FileSet, place: Place): () => Promise<void> {
   let running: Promise<unknown> | undefined;
   return async () => {
-    if (!place.fetch || missingFrom(set, place.directory).length === 0) return;
+    if (!place.fetch || isComplete(set, place.directory)) return;
     running ??= Promise.resolve(downloadSet(set, { to: place.directory })).finally(() => {
       running = undefined;
     });
@@ -148,15 +149,14 @@ export function fetchOnce(set: FileSet, place: Place): () => Promise<void> {
 
 /** @throws DatasetNotFoundError that names what is missing */
 export function requireFiles(set: FileSet, directory: string): void {
-  if (set.archive && existsSync(join(directory, set.archive))) return;
+  if (isComplete(set, directory)) return;
   const missing = missingFrom(set, directory);
-  if (missing.length === 0) return;
   set.inspect?.(directory);
   throw new DatasetNotFoundError(
     set.name,
     [directory],
     `${set.where}: ${directory} has no ${missing.join(', ')} (with or without .gz); give the directory that holds the ` +
-      `${set.files.length} official files${set.archive ? ` or ${set.archive}` : ''}, or use { source: 'download' } to fetch them`,
+      `${set.files.length} official files${set.archive ? ` or ${set.archive.name}` : ''}, or use { source: 'download' } to fetch them`,
   );
 }
 
@@ -166,8 +166,18 @@ export function pathIn(directory: string, name: string): string | undefined {
   return [path, `${path}.gz`].find(existsSync);
 }
 
+/** Where the archive of all files lies, if it does. */
+export function archiveIn({ archive }: FileSet, directory: string): string | undefined {
+  return archive && pathIn(directory, archive.name);
+}
+
 export function plainName(name: string): string {
   return name.replace(/\.gz$/, '');
+}
+
+/** Every file is there, or the archive of them. */
+function isComplete(set: FileSet, directory: string): boolean {
+  return missingFrom(set, directory).length === 0 || archiveIn(set, directory) !== undefined;
 }
 
 function missingFrom({ files }: FileSet, directory: string): string[] {

@@ -3,8 +3,9 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
+import { type Checksum, mismatch } from './checksum.js';
 import { CorruptFileError } from './errors.js';
-import { sha256Of } from './sha256.js';
+import { isGzip } from './gzip.js';
 
 export interface Idx {
   /** The first one counts the items. */
@@ -16,8 +17,8 @@ export interface Idx {
 export interface IdxExpectation {
   /** The number of dimensions: 3 for images, 1 for labels. */
   readonly rank: number;
-  /** Of the uncompressed file, in hexadecimal. */
-  readonly sha256?: string;
+  /** Of the uncompressed file. */
+  readonly checksum?: Checksum;
   /** Ends every error message: what the reader can do. */
   readonly remedy?: string;
 }
@@ -33,7 +34,7 @@ const gunzip = promisify(zlib.gunzip) as unknown as (
 ) => Promise<{ buffer: Uint8Array; engine: zlib.Gunzip }>; // the shape with `info: true`
 
 /**
- * @throws CorruptFileError when the file is not exactly one IDX array of unsigned bytes of that rank, or has another sha256
+ * @throws CorruptFileError when the file is not exactly one IDX array of unsigned bytes of that rank, or has another checksum
  */
 export async function readIdx(path: string, expected: IdxExpectation): Promise<Idx> {
   return parseIdx(await readFile(path), path, expected);
@@ -58,15 +59,8 @@ export async function parseIdx(bytes: Uint8Array, path: string, expected: IdxExp
         `${dimensions.join(' x ')} bytes, ${totalBytes} with the header, but it has ${whole.length}`,
       expected,
     );
-  if (expected.sha256 !== undefined) {
-    const sha256 = sha256Of(whole);
-    if (sha256 !== expected.sha256)
-      throw corrupt(
-        path,
-        `has other contents than expected: sha256 ${sha256}, not ${expected.sha256}`,
-        expected,
-      );
-  }
+  const other = expected.checksum && mismatch(expected.checksum, whole);
+  if (other) throw corrupt(path, `has other contents than expected: ${other}`, expected);
   return { dimensions, data: whole.subarray(headerBytes) };
 }
 
@@ -111,10 +105,6 @@ function parseHeader(prefix: Uint8Array, path: string, expected: IdxExpectation)
       expected,
     );
   return { dimensions, headerBytes, totalBytes: headerBytes + dataBytes };
-}
-
-function isGzip(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x1f && bytes[1] === 0x8b; // an IDX file starts with two zeros
 }
 
 function inflatePrefix(prefix: Uint8Array, path: string, expected: IdxExpectation): Uint8Array {

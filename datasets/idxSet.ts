@@ -125,8 +125,9 @@ async function readSplit(set: IdxSet, files: FileSet, place: Place, split: Split
   const read = async (name: FileName, rank: number) => {
     const path = pathIn(directory, name);
     if (path === undefined) requireFiles(files, directory); // it was there when the data set was made
-    const sha256 = contentsOf(set, place)?.sha256[name];
-    return { path: path!, ...(await readIdx(path!, { rank, remedy, ...(sha256 && { sha256 }) })) };
+    const value = contentsOf(set, place)?.sha256[name];
+    const checksum = value && ({ algorithm: 'sha256', value } as const);
+    return { path: path!, ...(await readIdx(path!, { rank, remedy, ...(checksum && { checksum }) })) };
   };
   const names = IDX_FILES[split];
   const [images, labels] = await Promise.all([read(names.images, 3), read(names.labels, 1)]);
@@ -149,5 +150,5 @@ function expected({ full }: IdxSet, name: FileName): ExpectedFile {
   const split: SplitName = name.startsWith('train') ? 'train' : 'test';
   const count = full.length[split];
   const bytes = name === IDX_FILES[split].images ? 16 + count * SIDE * SIDE : 8 + count;
-  return { name: `${name}.gz`, sha256: full.sha256[name], bytes };
+  return { name: `${name}.gz`, checksum: { algorithm: 'sha256', value: full.sha256[name] }, bytes };
 }

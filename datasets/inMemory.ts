@@ -101,9 +101,9 @@ export function inMemoryDataset(description: InMemoryOptions): Dataset {
       return { [Symbol.asyncIterator]: () => batches('train', checked.pixels, order) };
     },
     test(options: TestOptions) {
-      const { batchSize, pixels: format } = checkTestOptions(options, `${facts.name}.test`);
-      const order = () => testOrder(facts.length.test, batchSize);
-      return { [Symbol.asyncIterator]: () => batches('test', format, order) };
+      const checked = checkTestOptions(options, `${facts.name}.test`);
+      const order = () => testOrder(facts.length.test, checked);
+      return { [Symbol.asyncIterator]: () => batches('test', checked.pixels, order) };
     },
   };
 }

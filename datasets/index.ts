@@ -1,8 +1,9 @@
 /** The public surface of the data sets. */
 
+export type { ArchiveProgress } from './archives/progress.js';
 export { CorruptArchiveError } from './archives/tarIndex.js';
 export type { ArraysOptions } from './arrays.js';
-export type { CifarOptions } from './cifar.js';
+export type { Cifar100Options, CifarOptions } from './cifar.js';
 export type {
   Batch,
   Dataset,
@@ -15,6 +16,7 @@ export type {
 } from './dataset.js';
 export type { DownloadEvent } from './download.js';
 export {
+  AddressError,
   BadImageError,
   CorruptFileError,
   DatasetNotFoundError,
@@ -26,6 +28,7 @@ export type { ImageFolderOptions } from './imageFolder.js';
 export type { ImageNetOptions } from './imagenet/index.js';
 export { WorkerError } from './images/pool.js';
 export type { BadSample, EpochSummary, ImageDataset, ImageEpoch } from './images/stream.js';
+export type { Limits } from './limit.js';
 export type { MnistOptions } from './mnist.js';
 export { type DownloadTarget, datasets } from './registry.js';
 export { protocols, type Transform, type Transforms } from './transforms.js';

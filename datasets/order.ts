@@ -6,6 +6,7 @@ import { permutation } from '../src/random.js';
 import type { EpochState, TestOptions, TrainOptions } from './dataset.js';
 
 const batchSize = z.int().min(1);
+const images = z.int().min(1).optional();
 const pixels = z.enum(['float32', 'uint8']).default('float32');
 
 const TrainOptionsSchema = z.strictObject({
@@ -15,10 +16,11 @@ const TrainOptionsSchema = z.strictObject({
   position: z.int().min(0).default(0),
   shard: z.strictObject({ rank: z.int().min(0), ranks: z.int().min(1) }).default({ rank: 0, ranks: 1 }),
   pixels,
+  images,
 });
 export type CheckedTrainOptions = z.output<typeof TrainOptionsSchema>;
 
-const TestOptionsSchema = z.strictObject({ batchSize, pixels });
+const TestOptionsSchema = z.strictObject({ batchSize, pixels, images });
 export type CheckedTestOptions = z.output<typeof TestOptionsSchema>;
 
 /**
@@ -28,9 +30,10 @@ export type CheckedTestOptions = z.output<typeof TestOptionsSchema>;
 export function checkTrainOptions(options: TrainOptions, length: number, where: string): CheckedTrainOptions {
   const checked = checkOptions(TrainOptionsSchema, options, where);
   const { position, shard, batchSize } = checked;
-  if (position > length)
+  const end = Math.min(length, checked.images ?? length);
+  if (position > end)
     throw new OptionsError(
-      `${where}: position must be at most ${length}, the images of the split, got ${position}`,
+      `${where}: position must be at most ${end}, the images of the epoch, got ${position}`,
     );
   if (shard.rank >= shard.ranks)
     throw new OptionsError(
@@ -60,8 +63,9 @@ export interface PlannedBatch {
 export function* trainOrder(length: number, options: CheckedTrainOptions): Generator<PlannedBatch, void> {
   const { batchSize, seed, epoch, position, shard } = options;
   const order = permutation(length, seed, epoch);
-  for (let start = position; start < length; start += batchSize) {
-    const end = Math.min(start + batchSize, length);
+  const all = Math.min(length, options.images ?? length);
+  for (let start = position; start < all; start += batchSize) {
+    const end = Math.min(start + batchSize, all);
     const cut = (rank: number) => start + Math.floor(((end - start) * rank) / shard.ranks);
     yield {
       rows: order.subarray(cut(shard.rank), cut(shard.rank + 1)),
@@ -70,10 +74,14 @@ export function* trainOrder(length: number, options: CheckedTrainOptions): Gener
   }
 }
 
-/** All rows in file order. */
-export function* testOrder(length: number, batchSize: number): Generator<PlannedBatch, void> {
-  for (let start = 0; start < length; start += batchSize) {
-    const end = Math.min(start + batchSize, length);
+/** The rows in file order. */
+export function* testOrder(
+  length: number,
+  { batchSize, images = length }: Pick<CheckedTestOptions, 'batchSize' | 'images'>,
+): Generator<PlannedBatch, void> {
+  const all = Math.min(length, images);
+  for (let start = 0; start < all; start += batchSize) {
+    const end = Math.min(start + batchSize, all);
     yield {
       rows: Uint32Array.from({ length: end - start }, (_, i) => start + i),
       state: { seed: 0, epoch: 0, position: end },

@@ -2,31 +2,72 @@
 import { z } from 'zod';
 import { OptionsError } from '../src/errors.js';
 import { checkOptions } from '../src/options.js';
-import type { Task } from '../src/task.js';
+import { Task } from '../src/task.js';
+import type { ArchiveProgress } from './archives/progress.js';
 import { fromArrays } from './arrays.js';
-import { type CifarOptions, cifar10, cifar100, downloadCifar10, downloadCifar100 } from './cifar.js';
+import {
+  type Cifar100Options,
+  type CifarOptions,
+  cifar10,
+  cifar100,
+  downloadCifar10,
+  downloadCifar100,
+} from './cifar.js';
 import type { Dataset } from './dataset.js';
 import type { DownloadEvent } from './download.js';
 import { downloadFashionMnist, type FashionMnistOptions, fashionMnist } from './fashionMnist.js';
-import { imageFolder } from './imageFolder.js';
-import { imagenet } from './imagenet/index.js';
+import { type ImageFolderOptions, imageFolder } from './imageFolder.js';
+import { type ImageNetOptions, imagenet } from './imagenet/index.js';
+import { type Limits, limit } from './limit.js';
 import { downloadMnist, type MnistOptions, mnist } from './mnist.js';
-import { webDataset } from './webDataset.js';
+import { type WebDatasetOptions, webDataset } from './webDataset.js';
 
 interface Member {
   /** Checks its options itself. */
-  create(options: Readonly<Record<string, unknown>>): Dataset;
-  download(options: DownloadTarget): Task<DownloadEvent, string>;
+  create(options: Readonly<Record<string, unknown>>): Dataset | Task<ArchiveProgress, Dataset>;
+  /** Absent where the files are the user's to get. */
+  readonly download?: (options: DownloadTarget) => Task<DownloadEvent, string>;
+  /** The option that says where its files are, and what that is. */
+  readonly place: { readonly option: string; readonly what: string };
 }
 
+const directory = {
+  option: 'directory',
+  what: 'the folder of its files (default: where it is found by itself)',
+};
+
 const members: Readonly<Record<string, Member>> = {
-  mnist: { create: options => mnist(options as MnistOptions), download: downloadMnist },
+  mnist: { create: options => mnist(options as MnistOptions), download: downloadMnist, place: directory },
   'fashion-mnist': {
     create: options => fashionMnist(options as FashionMnistOptions),
     download: downloadFashionMnist,
+    place: directory,
   },
-  cifar10: { create: options => cifar10(options as CifarOptions), download: downloadCifar10 },
-  cifar100: { create: options => cifar100(options as CifarOptions), download: downloadCifar100 },
+  cifar10: {
+    create: options => cifar10(options as CifarOptions),
+    download: downloadCifar10,
+    place: directory,
+  },
+  cifar100: {
+    create: options => cifar100(options as Cifar100Options),
+    download: downloadCifar100,
+    place: directory,
+  },
+  imagenet: {
+    create: options => imagenet(options as ImageNetOptions),
+    place: {
+      option: 'directory',
+      what: 'the folder of ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz',
+    },
+  },
+  folder: {
+    create: options => imageFolder(options as ImageFolderOptions),
+    place: { option: 'directory', what: 'a folder with train/CLASS/*.jpg and test/CLASS/*.jpg' },
+  },
+  webdataset: {
+    create: options => webDataset(options as WebDatasetOptions),
+    place: { option: 'shards', what: 'a pattern of shards, such as shards/{split}-{000..146}.tar' },
+  },
 };
 
 const DownloadTarget = z.strictObject({
@@ -36,17 +77,53 @@ const DownloadTarget = z.strictObject({
 });
 export type DownloadTarget = z.input<typeof DownloadTarget>;
 
-/** The names that `create` and `download` know. */
+/** The names that `create` and `open` know. */
 function list(): readonly string[] {
   return Object.keys(members);
 }
 
+/** Those whose files `download` gets. */
+function fetchable(): readonly string[] {
+  return list().filter(name => members[name]!.download);
+}
+
+/** What can be given for a data set's place, by name: `{ imagenet: 'the folder of ...' }`. */
+function places(): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(members).map(([name, { place }]) => [name, place.what]));
+}
+
 /**
- * The data set of that name: `create(dataset.name, dataset.options)` makes `dataset` again.
+ * The data set of that name: `create(dataset.name, dataset.options)` makes `dataset` again. `limit: { train, test }` may be
+ * among the options of each. Await the task for the data set, or loop over its progress.
  * @throws OptionsError, and what the data set's own function throws
  */
-function create(name: string, options: Readonly<Record<string, unknown>> = {}): Dataset {
-  return memberOf(name, 'datasets.create').create(options);
+function create(
+  name: string,
+  options: Readonly<Record<string, unknown>> = {},
+): Task<ArchiveProgress, Dataset> {
+  const { limit: limits, ...own } = options;
+  const member = memberOf(name, 'datasets.create');
+  return new Task(async function* () {
+    const made = member.create(own);
+    const data = made instanceof Task ? yield* made[Symbol.asyncIterator]() : made;
+    return limits === undefined ? data : limit(data, limits as Limits);
+  });
+}
+
+/**
+ * The data set that a word names, with the place of its files if need be: `'cifar10'`, `'cifar10:DIR'`, `'imagenet:DIR'`,
+ * `'folder:DIR'`, `'webdataset:PATTERN'`.
+ * @param options as of `create`
+ * @throws as `create`
+ */
+function open(word: string, options: Readonly<Record<string, unknown>> = {}): Task<ArchiveProgress, Dataset> {
+  const [, name, place] = /^([^:]*):?(.*)$/s.exec(word)! as unknown as [string, string, string];
+  const { option } = memberOf(name, 'datasets.open').place;
+  if (place !== '' && option in options)
+    throw new OptionsError(
+      `datasets.open: ${JSON.stringify(word)} says where the files are, and so does the option ${option}; give one of them`,
+    );
+  return create(name, place === '' ? options : { ...options, [option]: place });
 }
 
 /**
@@ -54,8 +131,12 @@ function create(name: string, options: Readonly<Record<string, unknown>> = {}): 
  * @throws OptionsError, DownloadError
  */
 function download(name: string, options: DownloadTarget = {}): Task<DownloadEvent, string> {
-  const member = memberOf(name, 'datasets.download');
-  return member.download(checkOptions(DownloadTarget, options, 'datasets.download'));
+  const { download: fetchFiles, place } = memberOf(name, 'datasets.download');
+  if (!fetchFiles)
+    throw new OptionsError(
+      `datasets.download: ${name} is not fetched; get its files yourself and give ${place.what}`,
+    );
+  return fetchFiles(checkOptions(DownloadTarget, options, 'datasets.download'));
 }
 
 function memberOf(name: string, where: string): Member {
@@ -77,7 +158,11 @@ export const datasets = {
   imageFolder,
   webDataset,
   fromArrays,
+  limit,
   create,
+  open,
   list,
+  places,
+  fetchable,
   download,
 } as const;

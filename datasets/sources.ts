@@ -7,14 +7,16 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import type { Checksum } from './checksum.js';
+import { partialPath } from './partial.js';
 import { readTarMembers } from './readTar.js';
-import { type Progress, partialPath, transfer } from './transfer.js';
+import { type Progress, transfer } from './transfer.js';
 
 /** What a file must be; of a name in `.gz` the contents are meant, since two sources may compress it differently. */
 export interface ExpectedFile {
   readonly name: string;
-  /** Of the uncompressed contents, in hexadecimal; where it is not known, the archive's checksum counts. */
-  readonly sha256?: string;
+  /** Of the uncompressed contents. */
+  readonly checksum: Checksum;
   /** Of the uncompressed contents. */
   readonly bytes: number;
 }
@@ -37,7 +39,7 @@ export type Source =
   | {
       readonly kind: 'archive';
       readonly from: { readonly url: string } | { readonly npm: string };
-      readonly checksum: { readonly algorithm: 'md5' | 'sha256'; readonly value: string };
+      readonly checksum: Checksum;
       readonly bytes: number;
       readonly unpack: Unpack;
     };
@@ -73,9 +75,10 @@ async function* fromHttp(
   for (const file of files) {
     const url = new URL(file.name, source.url);
     const partial = partialPath(join(to, file.name), url);
-    yield* transfer({ url, partial, file: file.name, limitBytes: file.bytes + GZIP_OVERHEAD_BYTES, signal });
-    const contents = await readFile(partial);
-    await rm(partial); // whole, so whatever it is: it is not fetched on
+    const limitBytes = file.bytes + GZIP_OVERHEAD_BYTES;
+    const whole = yield* transfer({ url, partial, file: file.name, limitBytes, signal });
+    const contents = await readFile(whole);
+    await rm(whole); // whatever it is: it is not fetched on
     yield { type: 'arrived', file, contents };
   }
 }
@@ -107,16 +110,16 @@ async function* fromArchive(
   const url = 'url' in from ? from.url : await npmAddress(from.npm, signal);
   const name = basename(new URL(url).pathname);
   const partial = partialPath(join(to, name), url);
-  yield* transfer({ url, partial, file: name, limitBytes: bytes, signal });
+  const whole = yield* transfer({ url, partial, file: name, limitBytes: bytes, signal });
   try {
     const hash = createHash(checksum.algorithm);
-    await pipeline(createReadStream(partial), hash, { ...(signal && { signal }) });
+    await pipeline(createReadStream(whole), hash, { ...(signal && { signal }) });
     const value = hash.digest('hex');
     if (value !== checksum.value)
       throw new Error(`${name} has ${checksum.algorithm} ${value}, not ${checksum.value}`);
-    yield* unpack(partial, files);
+    yield* unpack(whole, files);
   } finally {
-    await rm(partial, { force: true });
+    await rm(whole, { force: true });
   }
 }
 

@@ -1,11 +1,10 @@
 /** One file over HTTP, onto the disk; what arrived before a broken connection is kept, and the rest is asked for. */
-import { createHash } from 'node:crypto';
-import { mkdir, open, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, stat } from 'node:fs/promises';
+import { claim, release } from './partial.js';
 
 export interface TransferOptions {
   readonly url: string | URL;
-  /** Where its bytes gather; what lies there already is taken for its beginning. */
+  /** Where its beginning may lie, and is left when the transfer breaks off. */
   readonly partial: string;
   /** For messages. */
   readonly file: string;
@@ -25,16 +24,27 @@ export interface Progress {
 
 const STALL_MS = 20_000; // no byte for this long: the next source may be alive
 
-/** Where the first part of `url` waits for its rest: another address never goes on with it. */
-export function partialPath(path: string, url: string | URL): string {
-  return `${path}.${createHash('sha256').update(String(url)).digest('hex').slice(0, 8)}.partial`;
+/**
+ * Ends when the file is whole; leaving the loop closes the connection.
+ * @returns where it lies, for the caller to remove
+ */
+export async function* transfer(options: TransferOptions): AsyncGenerator<Progress, string> {
+  options.signal?.throwIfAborted();
+  const own = await claim(options.partial);
+  let whole = false;
+  try {
+    yield* receive(options, own);
+    whole = true;
+    return own;
+  } finally {
+    if (!whole) await release(own, options.partial);
+  }
 }
 
-/** Ends when the file is whole; leaving the loop closes the connection. */
-export async function* transfer(options: TransferOptions): AsyncGenerator<Progress, void> {
-  const { url, partial, file, limitBytes, signal } = options;
-  signal?.throwIfAborted();
-  await mkdir(dirname(partial), { recursive: true });
+async function* receive(
+  { url, file, limitBytes, signal }: TransferOptions,
+  partial: string,
+): AsyncGenerator<Progress, void> {
   const controller = new AbortController();
   const stop = () => controller.abort(signal?.reason);
   signal?.addEventListener('abort', stop);
@@ -73,9 +83,7 @@ export async function* transfer(options: TransferOptions): AsyncGenerator<Progre
         timer = setTimeout(stalled, STALL_MS);
       }
     } finally {
-      const { size } = await output.stat();
       await output.close();
-      if (size === 0) await rm(partial, { force: true });
     }
   } finally {
     clearTimeout(timer);

@@ -28,7 +28,7 @@ for (let round = 0; round < ROUNDS; round++) {
 }
 const { usedBytes, cachedBytes } = engine.memory();
 const median = times.toSorted((a, b) => a - b)[ROUNDS >> 1];
-const { how, reason } = step.compiled.replay ?? { how: step.compiled.mode, reason: step.compiled.reason };
+const { mode: how, reason } = step.compiled.replay ?? step.compiled;
 console.log(
   JSON.stringify({
     milliseconds: median,

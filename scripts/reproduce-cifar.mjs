@@ -1,12 +1,16 @@
 /**
- * Trains VGG8 on the full CIFAR-10 by the paper's protocol (random crop and flip) with a decaying rate, and prints the
- * accuracy of every epoch as a table. Fetch the data first: `npm run -s padezoo -- data fetch cifar10`.
+ * Trains VGG8 on the full CIFAR-10 by the paper's protocol (random crop and flip) with AdamW and a decaying rate, and prints
+ * the accuracy of every epoch as a table. Fetch the data first: `npm run -s padezoo -- data fetch cifar10`.
  *
  *   node scripts/reproduce-cifar.mjs [--activation pau] [--epochs 90] [--precision bf16] [--batch-size 64] [--seed 1]
- *     [--train-images 50000]
+ *     [--learning-rate 0.002] [--weight-decay 0.05] [--train-images 50000] [--checkpoint FILE]
+ *
+ * With a checkpoint, every epoch is kept in that file, and the same command goes on after the last one.
  */
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { datasets, engine, tf, train, zoo } from '../dist/src/index.js';
+import { decodeState, encodeState } from '../dist/src/training/state.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -15,14 +19,17 @@ const { values: options } = parseArgs({
     precision: { type: 'string', default: 'bf16' },
     'batch-size': { type: 'string', default: '64' },
     'learning-rate': { type: 'string', default: '0.002' },
+    'weight-decay': { type: 'string', default: '0.05' },
     seed: { type: 'string', default: '1' },
+    checkpoint: { type: 'string' },
     'train-images': { type: 'string', default: '50000' },
   },
 });
-const [epochs, batchSize, learningRate, seed, images] = [
+const [epochs, batchSize, learningRate, weightDecay, seed, images] = [
   options.epochs,
   options['batch-size'],
   options['learning-rate'],
+  options['weight-decay'],
   options.seed,
   options['train-images'],
 ].map(Number);
@@ -32,23 +39,32 @@ const full = datasets.cifar10({ source: 'full' });
 const data = images < full.length.train ? firstImages(full, images) : full;
 console.error(`${engine.describe()}; ${full.source}`);
 const model = zoo.vgg8({ activation: options.activation, seed });
+const { checkpoint } = options;
+const kept = checkpoint && existsSync(checkpoint) ? decodeState(readFileSync(checkpoint)) : undefined;
 const training = train(model, {
   data,
   epochs,
   batchSize,
   seed,
-  optimizer: { name: 'adam', learningRate },
-  schedule: 'cosine',
+  optimizer: { name: 'adam', learningRate, decay: 'decoupled' },
+  weightDecay,
+  schedule: { name: 'cosine', warmupEpochs: 0.5 },
   clipNorm: 5,
+  from: kept,
+  checkpoints: checkpoint ? 'every-epoch' : 'none',
 });
 console.log(`| epoch | ${options.activation}: test accuracy | training loss | rate | seconds |`);
 console.log('|---|---|---|---|---|');
+for (const done of kept?.epochs ?? []) console.log(row(done));
 for await (const event of training) {
-  if (event.type !== 'epoch') continue;
-  const { epoch, testAccuracy, trainLoss, learningRate: rate, seconds } = event;
-  console.log(
-    `| ${epoch} | ${(100 * testAccuracy).toFixed(2)} % | ${trainLoss.toFixed(4)} | ${rate.toPrecision(2)} | ${seconds.toFixed(1)} |`,
-  );
+  if (event.type === 'epoch') console.log(row(event));
+  if (event.type !== 'checkpoint') continue;
+  writeFileSync(`${checkpoint}.new`, encodeState(event.state));
+  renameSync(`${checkpoint}.new`, checkpoint);
+}
+
+function row({ epoch, testAccuracy, trainLoss, learningRate: rate, seconds }) {
+  return `| ${epoch} | ${(100 * testAccuracy).toFixed(2)} % | ${trainLoss.toFixed(4)} | ${rate.toPrecision(2)} | ${seconds.toFixed(1)} |`;
 }
 
 /** Epochs that end early: for trying the script. */

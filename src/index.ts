@@ -2,6 +2,7 @@
 export * as tf from '@tensorflow/tfjs-core';
 export * from '../datasets/errors.js';
 export {
+  type ArchiveProgress,
   CorruptArchiveError,
   type Dataset,
   datasets,

@@ -1,83 +1,61 @@
 /** Where every file of an archive lies, found once and kept in padezoo's cache until the archive changes. */
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import writeFileAtomic from 'write-file-atomic';
-import { z } from 'zod';
+import { digestOf } from '../checksum.js';
 import { DatasetNotFoundError } from '../errors.js';
 import { cacheDirectory } from '../places.js';
-import { sha256Of } from '../sha256.js';
+import { type ArchiveEntries, decodeEntries, EntriesBuilder, encodeEntries, entriesOf } from './entries.js';
+import { type ArchiveProgress, reporting } from './progress.js';
 import { describeAddress, isAddress, LocationReader, readRange } from './read.js';
 import { type TarEntry, walkTar } from './tarIndex.js';
 
-export interface ArchiveIndex {
+export interface ArchiveIndex extends ArchiveEntries {
   /** Path or address. */
   readonly container: string;
-  readonly entries: readonly TarEntry[];
 }
 
-const FORMAT = 1;
-const ENTRIES_A_TURN = 4096; // then other work of the process gets its turn
-const REQUESTS_AT_ONCE = 16;
+/** `'nested'`: entries `NAME.tar` are archives themselves, whose files are listed in their place, as `NAME.tar/path`. */
+export type Nesting = 'flat' | 'nested';
 
-const Kept = z.object({
-  format: z.literal(FORMAT),
-  stamp: z.string(),
-  paths: z.array(z.string()),
-  offsets: z.array(z.int().min(0)),
-  bytes: z.array(z.int().min(0)),
-});
+const HEADERS_A_TURN = 4096; // then other work of the process gets its turn
+const REQUESTS_AT_ONCE = 16;
+const READ_AHEAD_BYTES = 2 ** 14; // small files' headers come with the one before
 
 /**
- * @param container a tar archive: a path, or an address whose server answers range requests
- * @param inner entries that are archives themselves: their files are listed in their place, as `inner.tar/path`
- * @throws DatasetNotFoundError, CorruptArchiveError
+ * The index of a tar archive, from its headers alone.
+ * @param container a path, or an address whose server answers range requests
+ * @throws DatasetNotFoundError, CorruptArchiveError, PadezooError when a server does not answer ranges
  */
-export async function indexArchive(
+export async function* indexArchive(
   container: string,
-  inner: (path: string) => boolean = () => false,
-): Promise<ArchiveIndex> {
-  const remote = isAddress(container);
-  const place = remote ? container : resolve(container);
-  const { bytes, version } = await describe(place);
-  const stamp = `${bytes} ${version}`;
-  const path = join(cacheDirectory(), 'indexes', `${sha256Of(Buffer.from(place)).slice(0, 16)}.json`);
-  const kept = readKept(path, stamp);
-  if (kept) return { container: place, entries: kept };
+  nesting: Nesting = 'flat',
+): AsyncGenerator<ArchiveProgress, ArchiveIndex, void> {
+  const place = isAddress(container) ? container : resolve(container);
+  const { bytes, stamp } = await describeArchive(place);
+  const path = keptPath(place, `${nesting}.index`);
+  const known = readKept(path, stamp);
+  if (known) return { container: place, ...known };
 
-  const walk = remote ? walkRemote : walkFile;
-  const outer: TarEntry[] = [];
-  await walk(place, place, 0, bytes, outer);
-  const limit = pLimit(remote ? REQUESTS_AT_ONCE : 1);
-  const parts = await Promise.all(
-    outer.map(entry =>
-      limit(async () => {
-        if (!inner(entry.path)) return [entry];
-        const files: TarEntry[] = [];
-        await walk(place, `${place}:${entry.path}`, entry.offset, entry.offset + entry.bytes, files);
-        return files.map(file => ({ ...file, path: `${entry.path}/${file.path}` }));
-      }),
-    ),
+  const entries = yield* reporting({ work: 'index', archive: place, total: bytes }, progress =>
+    readEntries(place, bytes, nesting, progress),
   );
-  const entries = parts.flat();
-  mkdirSync(join(cacheDirectory(), 'indexes'), { recursive: true });
-  const record: z.infer<typeof Kept> = {
-    format: FORMAT,
-    stamp,
-    paths: entries.map(entry => entry.path),
-    offsets: entries.map(entry => entry.offset),
-    bytes: entries.map(entry => entry.bytes),
-  };
-  await writeFileAtomic(path, JSON.stringify(record));
-  return { container: place, entries };
+  const columns = entries.columns();
+  await keep(path, encodeEntries(stamp, columns));
+  return { container: place, ...entriesOf(columns) };
 }
 
-async function describe(place: string): Promise<{ bytes: number; version: string }> {
-  if (isAddress(place)) return describeAddress(place);
+/** Its size, and what changes when it does. */
+export async function describeArchive(place: string): Promise<{ bytes: number; stamp: string }> {
+  if (isAddress(place)) {
+    const { bytes, version } = await describeAddress(place);
+    return { bytes, stamp: `${bytes} ${version}` };
+  }
   try {
     const { size, mtimeMs } = statSync(place);
-    return { bytes: size, version: String(mtimeMs) };
+    return { bytes: size, stamp: `${size} ${mtimeMs}` };
   } catch (cause) {
     throw new DatasetNotFoundError(
       'archive',
@@ -87,47 +65,101 @@ async function describe(place: string): Promise<{ bytes: number; version: string
   }
 }
 
-/** undefined where there is none, or one of another archive. */
-function readKept(path: string, stamp: string): TarEntry[] | undefined {
+/** Where the cache keeps what was found out about an archive. */
+export function keptPath(place: string, what: string): string {
+  return join(cacheDirectory(), 'indexes', `${digestOf('sha256', Buffer.from(place)).slice(0, 16)}.${what}`);
+}
+
+export async function keep(path: string, contents: Buffer | string): Promise<void> {
   try {
-    const kept = Kept.parse(JSON.parse(readFileSync(path, 'utf8')));
-    const count = kept.paths.length;
-    if (kept.stamp !== stamp || kept.offsets.length !== count || kept.bytes.length !== count)
-      return undefined;
-    return kept.paths.map((name, i) => ({ path: name, offset: kept.offsets[i]!, bytes: kept.bytes[i]! }));
+    mkdirSync(dirname(path), { recursive: true });
+    await writeFileAtomic(path, contents);
+  } catch {
+    // A cache that cannot be written costs time when the archive is opened again, and nothing else.
+  }
+}
+
+/** undefined where there is none, or one of another archive. */
+function readKept(path: string, stamp: string): ArchiveEntries | undefined {
+  try {
+    const columns = decodeEntries(readFileSync(path), stamp);
+    return columns && entriesOf(columns);
   } catch {
     return undefined; // it is made again
   }
 }
 
-async function walkFile(
+/** @param progress is told how many bytes were passed since it was told before */
+async function readEntries(
   place: string,
-  name: string,
-  start: number,
-  end: number,
-  entries: TarEntry[],
-): Promise<void> {
+  bytes: number,
+  nesting: Nesting,
+  progress: (bytes: number) => void,
+): Promise<EntriesBuilder> {
+  const remote = isAddress(place);
+  const walk = remote ? walkRemote : walkFile;
+  const outer: TarEntry[] = [];
+  const isInner = ({ path }: TarEntry) => nesting === 'nested' && path.endsWith('.tar');
+  await walk(place, { name: place, start: 0, end: bytes }, entry => {
+    if (!isInner(entry)) progress(entry.bytes);
+    outer.push(entry);
+  });
+  const limit = pLimit(remote ? REQUESTS_AT_ONCE : 1);
+  const within = async (entry: TarEntry) => {
+    if (!isInner(entry)) return [entry];
+    const files: TarEntry[] = [];
+    const { path, offset, bytes } = entry;
+    await walk(place, { name: `${place}:${path}`, start: offset, end: offset + bytes }, file => {
+      progress(file.bytes);
+      files.push(file);
+    });
+    return files;
+  };
+  const builder = new EntriesBuilder();
+  const walked = outer.map(entry => ({ entry, files: limit(() => within(entry)) }));
+  for (const { files } of walked) files.catch(() => limit.clearQueue()); // it is thrown when its turn comes
+  for (let next = walked.shift(); next; next = walked.shift()) {
+    const folder = isInner(next.entry) ? `${next.entry.path}/` : '';
+    for (const file of await next.files) builder.add(file, folder);
+  }
+  return builder;
+}
+
+interface Range {
+  /** For messages. */
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+async function walkFile(place: string, range: Range, onEntry: (entry: TarEntry) => void): Promise<void> {
   const reader = new LocationReader();
   try {
-    const walk = walkTar(name, start, end, entry => entries.push(entry));
+    const walk = walkTar(range.name, range.start, range.end, onEntry);
+    const block = Buffer.alloc(2 ** 16); // the largest that is asked for
+    const header = block.subarray(0, 512); // the usual
     let reads = 0;
     for (let step = walk.next(); !step.done; ) {
-      step = walk.next(reader.readFile(place, step.value.offset, step.value.bytes));
-      if (++reads % ENTRIES_A_TURN === 0) await setImmediate();
+      const { offset, bytes } = step.value;
+      step = walk.next(
+        reader.readInto(place, offset, bytes === header.length ? header : block.subarray(0, bytes)),
+      );
+      if (++reads % HEADERS_A_TURN === 0) await setImmediate();
     }
   } finally {
     reader.close();
   }
 }
 
-async function walkRemote(
-  place: string,
-  name: string,
-  start: number,
-  end: number,
-  entries: TarEntry[],
-): Promise<void> {
-  const walk = walkTar(name, start, end, entry => entries.push(entry));
-  for (let step = walk.next(); !step.done; )
-    step = walk.next(await readRange(place, step.value.offset, step.value.bytes));
+async function walkRemote(place: string, range: Range, onEntry: (entry: TarEntry) => void): Promise<void> {
+  const walk = walkTar(range.name, range.start, range.end, onEntry);
+  let window: { offset: number; contents: Uint8Array } = { offset: 0, contents: new Uint8Array(0) };
+  for (let step = walk.next(); !step.done; ) {
+    const { offset, bytes } = step.value;
+    if (offset < window.offset || offset + bytes > window.offset + window.contents.length) {
+      const ahead = Math.min(Math.max(bytes, READ_AHEAD_BYTES), range.end - offset);
+      window = { offset, contents: await readRange(place, offset, ahead) };
+    }
+    step = walk.next(window.contents.subarray(offset - window.offset, offset - window.offset + bytes));
+  }
 }

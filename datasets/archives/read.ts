@@ -1,6 +1,7 @@
 /** Reads a stretch of bytes from a file or from an address that answers range requests. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import pLimit from 'p-limit';
+import { AddressError, CorruptFileError } from '../errors.js';
 
 /** Where an image's bytes are. */
 export interface Location {
@@ -26,7 +27,7 @@ export class LocationReader {
   readonly #files = new Map<string, number>();
   readonly #limit = pLimit(REQUESTS_AT_ONCE);
 
-  /** @throws Error when there are fewer bytes than there must be */
+  /** @throws CorruptFileError or AddressError when there are fewer bytes than there must be */
   async read(location: Location): Promise<Uint8Array> {
     const { container, offset, bytes } = location;
     if (isAddress(container)) return this.#limit(() => readRange(container, offset, bytes));
@@ -38,19 +39,24 @@ export class LocationReader {
     const file = this.#open(path);
     const length = bytes ?? fstatSync(file).size;
     if (length > MAX_IMAGE_BYTES) throw new Error(`has ${length} bytes, more than ${MAX_IMAGE_BYTES}`);
-    const buffer = Buffer.allocUnsafe(length);
-    let read = 0;
-    while (read < length) {
+    return this.readInto(path, offset, Buffer.allocUnsafe(length));
+  }
+
+  /** Fills `buffer`, and returns it. */
+  readInto(path: string, offset: number, buffer: Buffer): Buffer {
+    const file = this.#open(path);
+    const { length } = buffer;
+    for (let read = 0; read < length; ) {
       const count = readSync(file, buffer, read, length - read, offset + read);
       if (count === 0)
-        throw new Error(`${path} ends at byte ${offset + read}, expected ${length - read} more`);
+        throw new CorruptFileError(
+          path,
+          `ends at byte ${offset + read}, expected ${length - read} more`,
+          'get it again',
+        );
       read += count;
     }
     return buffer;
-  }
-
-  sizeOf(path: string): number {
-    return fstatSync(this.#open(path)).size;
   }
 
   close(): void {
@@ -74,7 +80,7 @@ export class LocationReader {
 
 /**
  * @param bytes null: to the end
- * @throws Error when the server does not answer ranges, or answers with fewer bytes
+ * @throws AddressError when the server does not answer ranges, or answers with fewer bytes
  */
 export async function readRange(url: string, offset: number, bytes: number | null): Promise<Uint8Array> {
   if (bytes === 0) return new Uint8Array(0);
@@ -82,19 +88,22 @@ export async function readRange(url: string, offset: number, bytes: number | nul
   let failure: unknown;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     try {
-      const response = await fetch(url, {
-        headers: { range, 'accept-encoding': 'identity' },
-        signal: AbortSignal.timeout(STALL_MS),
-      });
+      const response = await askFor(url, range);
       if (response.status !== 206) {
         await response.body?.cancel();
-        throw new Error(
-          `${url}: asked for ${range}, the server answered HTTP ${response.status} instead of 206`,
+        throw new AddressError(
+          url,
+          `was asked for ${range}, its server answered HTTP ${response.status} instead of 206`,
         );
+      }
+      const given = response.headers.get('content-range') ?? '';
+      if (!given.startsWith(`bytes ${offset}-`)) {
+        await response.body?.cancel();
+        throw new AddressError(url, `was asked for ${range}, its server gave ${JSON.stringify(given)}`);
       }
       const contents = new Uint8Array(await response.arrayBuffer());
       if (bytes !== null && contents.length !== bytes)
-        throw new Error(`${url}: asked for ${range}, the server sent ${contents.length} bytes`);
+        throw new AddressError(url, `was asked for ${range}, its server sent ${contents.length} bytes`);
       return contents;
     } catch (error) {
       failure = error;
@@ -103,16 +112,30 @@ export async function readRange(url: string, offset: number, bytes: number | nul
   throw failure;
 }
 
-/** Bytes of the whole file behind an address that answers ranges, and its version where the server tells one. */
+/**
+ * Bytes of the whole file behind an address that answers ranges, and its version where the server tells one.
+ * @throws AddressError
+ */
 export async function describeAddress(url: string): Promise<{ bytes: number; version: string }> {
-  const response = await fetch(url, {
-    headers: { range: 'bytes=0-0', 'accept-encoding': 'identity' },
-    signal: AbortSignal.timeout(STALL_MS),
-  });
+  const response = await askFor(url, 'bytes=0-0');
   await response.body?.cancel();
   const total = /\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1];
   if (response.status !== 206 || total === undefined)
-    throw new Error(`${url}: the server answered HTTP ${response.status} to a range request, expected 206`);
+    throw new AddressError(url, `answered HTTP ${response.status} to a range request, expected 206`);
   const version = response.headers.get('etag') ?? response.headers.get('last-modified') ?? '';
   return { bytes: Number(total), version };
+}
+
+async function askFor(url: string, range: string): Promise<Response> {
+  try {
+    return await fetch(url, {
+      headers: { range, 'accept-encoding': 'identity' },
+      signal: AbortSignal.timeout(STALL_MS),
+    });
+  } catch (cause) {
+    const { message, cause: reason } = cause as Error;
+    throw new AddressError(url, `cannot be reached (${reason instanceof Error ? reason.message : message})`, {
+      cause,
+    });
+  }
 }

@@ -142,8 +142,10 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
       );
     },
     test(options) {
-      const { batchSize, pixels } = checkTestOptions(options, `${where}.test`);
-      return epoch(test, viewing.test, batchSize, pixels, () => testOrder(test.length, batchSize));
+      const checked = checkTestOptions(options, `${where}.test`);
+      return epoch(test, viewing.test, checked.batchSize, checked.pixels, () =>
+        testOrder(test.length, checked),
+      );
     },
   };
 }
@@ -203,6 +205,7 @@ async function* decoded(
   const slots = Math.min(count, 2 + Math.ceil((workers * JOB_IMAGES) / batchSize));
   const free: Slot[] = Array.from({ length: slots }, () => ({ buffer: new SharedArrayBuffer(batchBytes) }));
   const filling: Slot[] = [];
+  const listed = new Set<number>();
   const planned = order[Symbol.iterator]();
   const began = performance.now();
 
@@ -225,10 +228,15 @@ async function* decoded(
       const asked = performance.now();
       const bad = await slot.ready!;
       summary.waitedMs += performance.now() - asked;
-      summary.bad.push(...bad);
-      if (bad.length > 0 && (options.onError === 'throw' || summary.bad.length > options.maxBad))
-        throw new BadImageError(where, summary.bad, options.onError === 'throw' ? 0 : options.maxBad);
+      for (const sample of bad) {
+        if (!listed.has(sample.row)) summary.bad.push(sample); // it may have failed in its place and in a neighbour's
+        listed.add(sample.row);
+      }
       const rows = slot.rows!.filter(row => row !== null);
+      const unreplaced = options.onError === 'replace' && rows.length < slot.rows!.length;
+      const borne = options.onError === 'throw' ? 0 : options.maxBad;
+      if (bad.length > 0 && (summary.bad.length > borne || unreplaced))
+        throw new BadImageError(where, summary.bad, borne);
       const bytes = compacted(slot, imageBytes);
       summary.images += rows.length;
       summary.totalMs = performance.now() - began;
@@ -242,7 +250,7 @@ async function* decoded(
   }
 }
 
-/** -> the bad images, in the batch's order */
+/** -> the bad images, in the batch's order; rows of what has no image are null */
 async function fillSlot(
   pool: Pool,
   split: EncodedSplit,
@@ -258,13 +266,13 @@ async function fillSlot(
     failed.sort((a, b) => a.index - b.index);
     for (const { index, reason } of failed)
       bad.push({ row: rows[index]!, image: split.describe(rows[index]!), reason });
-    if (options.onError !== 'replace' || bad.length > options.maxBad) {
+    const tooMany = new Set(bad.map(({ row }) => row)).size > options.maxBad;
+    if (options.onError !== 'replace' || tooMany || round + 1 >= split.length) {
       for (const { index } of failed) rows[index] = null;
       break;
     }
     indices = failed.map(({ index }) => index);
     for (const index of indices) rows[index] = (rows[index]! + 1) % split.length;
-    if (round >= split.length) break; // not one sound image
   }
   return bad;
 

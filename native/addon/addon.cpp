@@ -93,7 +93,7 @@ class Addon : public Napi::Addon<Addon> {
       InstanceMethod("device", &Addon::Device),
       InstanceMethod("setDevice", &Addon::SetDevice),
       InstanceMethod("setFastMath", &Addon::SetFastMath),
-      InstanceMethod("programMode", &Addon::ProgramMode),
+      InstanceMethod("describeProgram", &Addon::DescribeProgram),
       InstanceValue("meta", meta),
       InstanceValue("version", Napi::String::New(env, TORCH_VERSION)),
     });
@@ -328,14 +328,16 @@ class Addon : public Napi::Addon<Addon> {
     });
   }
 
-  /// programMode(program) -> [mode, reason]
-  Napi::Value ProgramMode(const Napi::CallbackInfo& info) {
+  /// describeProgram(program) -> { mode, reason, plannedBytes, blockBytes }
+  Napi::Value DescribeProgram(const Napi::CallbackInfo& info) {
     return guarded(info, [&]() -> Napi::Value {
       const auto& program = programs_.at(info[0].As<Napi::Number>().Uint32Value());
       TORCH_CHECK(program, "the program has been forgotten");
-      auto result = Napi::Array::New(info.Env(), 2);
-      result.Set(0u, program->mode());
-      result.Set(1u, program->reason());
+      auto result = Napi::Object::New(info.Env());
+      result.Set("mode", program->mode());
+      result.Set("reason", program->reason());
+      result.Set("plannedBytes", static_cast<double>(program->memory().bytes()));
+      result.Set("blockBytes", static_cast<double>(program->memory().blockBytes()));
       return result;
     });
   }

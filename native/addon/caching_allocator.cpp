@@ -8,6 +8,7 @@
 #include <torch/version.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -36,10 +37,12 @@ struct BySize {
   }
 };
 
-/// Lies in the cache line before what the caller gets; without a block it is malloc's.
+/// Lies in the cache line before what the caller gets; with neither a block nor a stretch it is malloc's.
 struct Header {
-  Block* block;
   size_t bytes;
+  Block* block;
+  Stretch* stretch;
+  size_t piece;
 };
 static_assert(sizeof(Header) <= kAlignment, "the header lies in one cache line before the block");
 
@@ -57,14 +60,19 @@ class Cache {
       free_.insert(new Block{static_cast<char*>(arena), physical_, 0, true, nullptr, nullptr});
   }
 
-  void* take(size_t wanted) {
-    const size_t bytes = roundedUp(wanted, kAlignment) + kAlignment;
+  /// @param bytes header included
+  void* take(size_t bytes) {
+    void* data = bytes > kSmallest ? takeFromArena(bytes) : nullptr;
+    if (data) return data;
     std::lock_guard<std::mutex> lock(mutex_);
-    Block* block = bytes > kSmallest ? bestFit(bytes) : nullptr;
-    void* data = (block ? block->begin : fromMalloc(bytes)) + kAlignment;
-    *headerOf(data) = {block, block ? block->bytes : bytes};
-    used_ += headerOf(data)->bytes;
-    return data;
+    return handOut(fromMalloc(bytes), {bytes, nullptr, nullptr, 0});
+  }
+
+  /// Null where no free block is as large.
+  void* takeFromArena(size_t bytes) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    Block* block = bestFit(bytes);
+    return block ? handOut(block->begin, {block->bytes, block, nullptr, 0}) : nullptr;
   }
 
   void give(void* data) {
@@ -76,7 +84,7 @@ class Cache {
     block->free = true;
     block->kept = block->bytes;
     cached_ += block->kept;
-    if (cached_ > limit_) unmap(block);
+    if (cached_ > limit_) unmap(block, block->kept - std::min(block->kept, cached_ - limit_));
     if (block->after && block->after->free) join(block, block->after, block->after);
     if (block->before && block->before->free) block = join(block->before, block, block->before);
     free_.insert(block);
@@ -93,6 +101,12 @@ class Cache {
   }
 
  private:
+  void* handOut(char* begin, const Header& header) {
+    *headerOf(begin + kAlignment) = header;
+    used_ += header.bytes;
+    return begin + kAlignment;
+  }
+
   char* fromMalloc(size_t bytes) {
     void* begin = nullptr;
     TORCH_CHECK(posix_memalign(&begin, kAlignment, bytes) == 0, "out of memory: ", bytes, " bytes wanted");
@@ -132,14 +146,14 @@ class Cache {
     return first;
   }
 
-  /// Gives the whole pages of a free block back to the system.
-  void unmap(Block* block) {
-    if (block->kept == 0) return;
-    const uintptr_t begin = roundedUp(reinterpret_cast<uintptr_t>(block->begin), page_);
+  /// Gives whole pages of a free block back to the system: all behind its first `kept` bytes.
+  void unmap(Block* block, size_t kept = 0) {
+    if (block->kept <= kept) return;
+    const uintptr_t begin = roundedUp(reinterpret_cast<uintptr_t>(block->begin) + kept, page_);
     const uintptr_t end = (reinterpret_cast<uintptr_t>(block->begin) + block->bytes) / page_ * page_;
     if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-    cached_ -= block->kept;
-    block->kept = 0;
+    cached_ -= block->kept - kept;
+    block->kept = kept;
   }
 
   std::mutex mutex_;
@@ -156,8 +170,23 @@ Cache& cache() {
   return *instance;
 }
 
-void giveBack(void* block) {
-  if (block) cache().give(block);
+thread_local Placement* placement = nullptr;
+
+void* takeBlock(size_t wanted) {
+  const size_t bytes = roundedUp(wanted, kAlignment) + kAlignment;
+  if (!placement || bytes <= kSmallest) return cache().take(bytes);
+  void* placed = placement->place(bytes);
+  void* data = placed ? placed : cache().take(bytes);
+  placement->taken(data, bytes);
+  return data;
+}
+
+void giveBack(void* data) {
+  if (!data) return;
+  const Header header = *headerOf(data);
+  if (placement && header.bytes > kSmallest) placement->given(data, header.stretch, header.piece);
+  if (header.stretch) header.stretch->letGo();
+  else cache().give(data);
 }
 
 class CachingAllocator final : public c10::Allocator {
@@ -173,7 +202,7 @@ class CachingAllocator final : public c10::Allocator {
 
  private:
   static c10::DataPtr make(size_t bytes) {
-    void* block = bytes ? cache().take(bytes) : nullptr;
+    void* block = bytes ? takeBlock(bytes) : nullptr;
     return {block, block, &giveBack, c10::Device(c10::DeviceType::CPU)};
   }
 };
@@ -188,6 +217,26 @@ void installCachingAllocator() {
   }();
   (void)allocator;
 }
+
+Stretch* Stretch::make(size_t bytes) {
+  void* memory = cache().takeFromArena(bytes + kAlignment);
+  return memory ? new Stretch(memory) : nullptr;
+}
+
+void* Stretch::at(size_t offset, size_t piece) {
+  users_++;
+  void* data = static_cast<char*>(memory_) + offset + kAlignment;
+  *headerOf(data) = {kSmallest + 1, nullptr, this, piece};
+  return data;
+}
+
+void Stretch::letGo() {
+  if (--users_ > 0) return;
+  cache().give(memory_);
+  delete this;
+}
+
+void setPlacement(Placement* chosen) { placement = chosen; }
 
 AllocatorFigures allocatorFigures() { return cache().figures(); }
 void releaseCachedMemory() { cache().release(); }

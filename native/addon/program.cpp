@@ -132,7 +132,8 @@ std::vector<at::Tensor> Program::run(const std::vector<at::Tensor>& inputs) {
   return graph_ ? graph_->run(inputs, written_, body) : body(inputs);
 }
 
-std::vector<at::Tensor> Program::runCalls(const std::vector<at::Tensor>& inputs) const {
+std::vector<at::Tensor> Program::runCalls(const std::vector<at::Tensor>& inputs) {
+  MemoryPlan::Run inPlannedMemory(memory_);
   std::vector<at::Tensor> slots(slotCount_);
   std::copy(inputs.begin(), inputs.end(), slots.begin());
   std::copy(constants_.begin(), constants_.end(), slots.begin() + static_cast<int64_t>(inputs.size()));
@@ -140,6 +141,8 @@ std::vector<at::Tensor> Program::runCalls(const std::vector<at::Tensor>& inputs)
   std::vector<at::Tensor> outputs;
   outputs.reserve(outputs_.size());
   for (const uint32_t slot : outputs_) outputs.push_back(slots[slot]);
+  slots.clear();
+  inPlannedMemory.finish();
   return outputs;
 }
 

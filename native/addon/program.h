@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "graph_replay.h"
+#include "memory_plan.h"
 #include "tensor_table.h"
 
 namespace padezoo {
@@ -26,6 +27,8 @@ class Program {
   /// How the last run went: `'calls'`, or as a graph does it; and why it is not one, if it should be.
   std::string mode() const { return graph_ ? graph_->mode() : "calls"; }
   std::string reason() const { return graph_ ? graph_->reason() : ""; }
+  /// On a CPU: the memory that its runs lay their large blocks out in.
+  const MemoryPlan& memory() const { return memory_; }
 
  private:
   /// Where a tensor argument comes from; `element` counts within a list argument.
@@ -49,10 +52,11 @@ class Program {
   static torch::jit::Stack argumentsOf(const Step& step, const std::vector<at::Tensor>& slots);
   void execute(const Step& step, std::vector<at::Tensor>& slots) const;
 
-  std::vector<at::Tensor> runCalls(const std::vector<at::Tensor>& inputs) const;
+  std::vector<at::Tensor> runCalls(const std::vector<at::Tensor>& inputs);
 
   at::Device device_;
   std::unique_ptr<GraphReplay> graph_;  // none on a CPU
+  MemoryPlan memory_;
   std::vector<InputShape> inputs_;
   std::vector<at::Tensor> constants_;
   std::vector<Step> steps_;

@@ -1,7 +1,8 @@
 // padezoo::depthwise_input and depthwise_filter: the gradients of a depthwise convolution on NHWC memory.
 //
 // oneDNN copies images into a layout of its own for both, and with a stride runs one small convolution a channel in
-// bfloat16: for MobileNetV2 that was most of what its convolutions took. Here a row of dy meets the rows of the image under
+// bfloat16: for MobileNetV2 that was most of what its convolutions took. Its forward pass copies nothing but the filter, and
+// without a stride the input's gradient is one (ownConvolution.ts). Here a row of dy meets the rows of the image under
 // it, tap by tap, all channels side by side.
 #include <torch/library.h>
 

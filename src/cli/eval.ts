@@ -19,7 +19,7 @@ export function evalCommand(): Command {
 
 async function run(path: string, flags: DataOptions & { json?: boolean }): Promise<void> {
   const model = await load(path);
-  const data = dataFrom(flags) ?? provenanceOf(model).data;
+  const data = (await dataFrom(flags)) ?? provenanceOf(model).data;
   if (!data) throw new OptionsError('eval: the checkpoint names no data set that is known here; give --data');
   const metrics = await evaluate(model, data);
   printResult(

@@ -54,8 +54,8 @@ for (const make of [
 ]) {
   program.addCommand(make());
 }
-for (const each of [program, ...program.commands])
-  each.exitOverride().showHelpAfterError('(--help shows examples)');
+const withCommands = (one: Command): Command[] => [one, ...one.commands.flatMap(withCommands)];
+for (const each of withCommands(program)) each.exitOverride().showHelpAfterError('(--help shows examples)');
 
 try {
   await program.parseAsync();

@@ -1,7 +1,13 @@
 /** Options that several commands share, and how their texts are read. */
+import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Dataset } from '../../datasets/dataset.js';
 import { datasets } from '../../datasets/index.js';
+import { zoo } from '../../zoo/index.js';
+import { OptionsError } from '../errors.js';
+import { followBytes } from './progress.js';
+
+const LARGE_IMAGE = 96; // pixels a side: below, a first layer that divides by four leaves too little
 
 export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number, such as 5.');
@@ -35,22 +41,97 @@ export function command(name: string, description: string): Command {
 export interface DataOptions {
   readonly data?: string;
   readonly dataDir?: string;
+  readonly dataOption?: Readonly<Record<string, unknown>>;
+  readonly trainImages?: number;
+  readonly testImages?: number;
 }
 
-/** `--data` and `--data-dir`. */
+/** `name=value`, again and again; a value is JSON, or else text. */
+function dataOption(text: string, before: Record<string, unknown> = {}): Record<string, unknown> {
+  const [, name, value] = /^([A-Za-z]\w*)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined)
+    throw new InvalidArgumentError('expected name=value, such as size=128.');
+  try {
+    return { ...before, [name]: JSON.parse(value) as unknown };
+  } catch {
+    return { ...before, [name]: value };
+  }
+}
+
+function dataWord(text: string): string {
+  const [name] = text.split(':', 1) as [string];
+  if (!datasets.list().includes(name))
+    throw new InvalidArgumentError(
+      `expected one of ${datasets.list().join(', ')}; with a place as NAME:PLACE.`,
+    );
+  return text;
+}
+
+/** Which data set, where its files are, its options, and how much of it. */
 export function withData(target: Command, fallback?: string): Command {
   return target
-    .addOption(new Option('--data <name>', 'data set').choices([...datasets.list()]).default(fallback))
+    .addOption(
+      new Option('--data <name>', `${datasets.list().join(', ')}; NAME:PLACE says where its files are`)
+        .argParser(dataWord)
+        .default(fallback),
+    )
     .option(
       '--data-dir <folder>',
       "folder of the data set's files (default: the usual places, then the embedded subset)",
-    );
+    )
+    .option(
+      '--data-option <name=value>',
+      'of the data set, such as size=128 or workers=4; repeat',
+      dataOption,
+    )
+    .option('--train-images <n>', 'images an epoch, at most (default: all)', wholeNumber)
+    .option('--test-images <n>', 'test images, at most (default: all)', wholeNumber);
 }
 
 /** The data set that the options name; `undefined` when they name none. */
-export function dataFrom({ data, dataDir }: DataOptions): Dataset | undefined {
-  if (!data && !dataDir) return undefined;
-  return datasets.create(data ?? 'fashion-mnist', dataDir ? { directory: dataDir } : {});
+export async function dataFrom(flags: DataOptions): Promise<Dataset | undefined> {
+  const { data, dataDir, dataOption, trainImages: train, testImages: test } = flags;
+  if (!data && !dataDir) {
+    if (dataOption || train !== undefined || test !== undefined)
+      throw new OptionsError('--data-option, --train-images and --test-images need --data');
+    return undefined;
+  }
+  const limit = { ...(train !== undefined && { train }), ...(test !== undefined && { test }) };
+  const opened = datasets.open(data ?? 'fashion-mnist', {
+    ...dataOption,
+    ...(dataDir && { directory: dataDir }),
+    ...(Object.keys(limit).length > 0 && { limit }),
+  });
+  return followBytes(opened, ({ work, archive, done, total }) => ({
+    what: `${work} of ${archive}`,
+    done,
+    total,
+  }));
+}
+
+export interface NetworkOptions {
+  readonly activation: string;
+  readonly seed?: number;
+}
+
+/**
+ * An architecture of the zoo as the images need it: its classes, its input, and for large images its variant for ImageNet.
+ */
+export function networkFor(
+  name: string,
+  { activation, seed = 0 }: NetworkOptions,
+  data?: Dataset,
+): LayersModel {
+  const known = zoo.list().find(one => one.name === name);
+  const large = data && known?.imagenet && data.inputShape[0] >= LARGE_IMAGE;
+  const usual = large ? known.imagenet : known;
+  return zoo.create(name, {
+    activation,
+    seed,
+    ...(large && { variant: 'imagenet' }),
+    ...(data && usual?.classes !== data.classes.length && { classes: data.classes.length }),
+    ...(data && usual?.inputShape.join() !== data.inputShape.join() && { inputShape: [...data.inputShape] }),
+  });
 }
 
 export interface RecipeFlags {

@@ -74,6 +74,41 @@ export async function followTraining(
   return task;
 }
 
+interface ByteCount {
+  readonly what: string;
+  readonly done: number;
+  /** null where it is not known. */
+  readonly total: number | null;
+}
+
+/**
+ * Runs work on files and shows how far it is.
+ * @param describe what an event says: a count for the bar (nothing elsewhere than on a terminal), a line, or nothing
+ */
+export async function followBytes<Event, Result>(
+  task: Task<Event, Result>,
+  describe: (event: Event) => ByteCount | string | undefined,
+): Promise<Result> {
+  const format = '{what}  {bar} {percentage} %';
+  const bar = process.stderr.isTTY
+    ? new SingleBar({ format, stream: process.stderr, hideCursor: true })
+    : undefined;
+  let what: string | undefined;
+  try {
+    for await (const event of task) {
+      const said = describe(event);
+      if (typeof said === 'string') note(said);
+      if (typeof said !== 'object') continue;
+      if (said.what !== what) bar?.start(said.total ?? 0, 0, { what: said.what });
+      what = said.what;
+      bar?.update(said.done);
+    }
+  } finally {
+    bar?.stop();
+  }
+  return task;
+}
+
 /** Runs a pruning and shows it. */
 export async function followPruning(task: Task<PruneEvent, PruneResult>): Promise<PruneResult> {
   let progress: TrainProgress | undefined;

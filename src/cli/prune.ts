@@ -20,6 +20,7 @@ import {
   command,
   type DataOptions,
   dataFrom,
+  networkFor,
   percentages,
   type RecipeFlags,
   recipeFrom,
@@ -92,16 +93,15 @@ Examples:
 async function run(network: string, flags: Flags): Promise<void> {
   const known = zoo.list().some(({ name }) => name === network);
   await engine.ready();
-  const model = known
-    ? zoo.create(network, { activation: flags.activation, seed: flags.seed ?? 0 })
-    : await load(network);
+  const given = flags.explain ? undefined : await dataFrom(flags);
+  const data = given ?? (known && !flags.explain ? await dataFrom({ data: 'fashion-mnist' }) : undefined);
+  const model = known ? networkFor(network, flags, given) : await load(network);
   const exclude = flags.exclude ?? [];
   if (flags.explain) {
     const explanation = explain(couplingGraph(model, { exclude }));
     printResult(explanation, flags, () => explained(explanation));
     return;
   }
-  const data = dataFrom(flags) ?? (known ? dataFrom({ data: 'fashion-mnist' }) : undefined);
   const recipe = { ...provenanceOf(model).recipe, ...recipeFrom(flags) };
   const hasRecipe = known || Object.keys(recipe).length > 0;
   const options: PruneOptions = {

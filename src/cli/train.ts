@@ -10,6 +10,7 @@ import {
   command,
   type DataOptions,
   dataFrom,
+  networkFor,
   type RecipeFlags,
   recipeFrom,
   withData,
@@ -41,7 +42,9 @@ export function trainCommand(): Command {
       `
 Examples:
   padezoo train lenet --activation pau --data fashion-mnist --epochs 20 --out out/lenet-pau
-  padezoo train lenet --activation relu --optimizer sgd --seed 1 --json`,
+  padezoo train lenet --activation relu --optimizer sgd --seed 1 --json
+  padezoo train resnet50 --data imagenet:/data/imagenet --data-option workers=8 --out out/resnet50
+  padezoo train resnet18 --data folder:photos --data-option size=128 --train-images 1000`,
     )
     .action(run);
 }
@@ -49,8 +52,8 @@ Examples:
 async function run(architecture: string, flags: Flags): Promise<void> {
   await engine.ready();
   const recipe = recipeFrom(flags);
-  const model = zoo.create(architecture, { activation: flags.activation, seed: flags.seed ?? 0 });
-  const data = dataFrom(flags)!;
+  const data = (await dataFrom(flags))!;
+  const model = networkFor(architecture, flags, data);
   if (flags.out) await checkPlace(flags.out);
   note(`${engine.describe()}; ${data.name}: ${data.source}`);
   const { testAccuracy, testLoss, epochs, seconds } = await followTraining(train(model, { ...recipe, data }));

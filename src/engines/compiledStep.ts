@@ -1,6 +1,7 @@
 /** A function of tensors whose operators are recorded the first times, then replayed in one native call. */
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionsError } from '../errors.js';
+import type { ProgramReport } from './torch/addon.js';
 import { TorchBackend } from './torch/index.js';
 import { enginePrecision } from './torch/precision.js';
 import { recordStep, TorchProgram } from './torch/program.js';
@@ -67,9 +68,12 @@ export class CompiledStep {
     return this.#obstacle ?? this.#latest?.reason;
   }
 
-  /** How a replayed step runs: its operators one by one, or as one graph of the GPU; and why as no graph, on a GPU. */
-  get replay(): { how: string; reason: string } | undefined {
-    return this.#latest?.program?.replay;
+  /**
+   * How a replayed step runs: its operators one by one, or as one graph of the GPU, and why as no graph on a GPU; and the
+   * memory that its temporaries share.
+   */
+  get replay(): ProgramReport | undefined {
+    return this.#latest?.program?.report;
   }
 
   /** Runs the step once; its outputs are the caller's. */

@@ -52,11 +52,21 @@ function parentOf(
   return standard ? { name: architecture, parameters: sizes.parameters, macs: sizes.macs } : undefined;
 }
 
-/** A user's folder is nobody else's business: who loads the checkpoint finds the data in the usual places. */
+/** Options that say where a user's files are. */
+const PLACES = ['directory', 'train', 'val', 'test', 'devkit', 'shards'];
+
+/** A user's folder is nobody else's business: who loads the checkpoint finds the data in the usual places, or gives its own. */
 function describeData({ name, options, mean, std }: Dataset): NonNullable<BundleDescription['dataset']> {
-  const { directory, source, ...shared } = options;
-  const place = directory === undefined && source !== undefined ? { source } : {};
-  return { name, options: plain({ ...shared, ...place }), mean: [...mean], std: [...std] };
+  const { source, classes, ...others } = options;
+  const shared = Object.entries(others).filter(([option]) => !PLACES.includes(option));
+  const place = options.directory === undefined && source !== undefined ? { source } : {};
+  const names = Array.isArray(classes) ? { classes } : {}; // else a file's path
+  return {
+    name,
+    options: plain({ ...Object.fromEntries(shared), ...names, ...place }),
+    mean: [...mean],
+    std: [...std],
+  };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON in, the same JSON out; the manifest's schema checks it

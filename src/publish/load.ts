@@ -17,6 +17,6 @@ import { restore } from './restore.js';
 export async function load(path: string): Promise<LayersModel> {
   await engine.ready();
   const { model, manifest } = await loadBundle(path);
-  restore(model, manifest);
+  await restore(model, manifest);
   return model;
 }

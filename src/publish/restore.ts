@@ -1,17 +1,17 @@
 /** Gives a loaded network its memory back: where it came from, how it was trained, on what, and how it was pruned. */
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../../datasets/dataset.js';
-import { datasets } from '../../datasets/index.js';
+import { DatasetNotFoundError, datasets } from '../../datasets/index.js';
 import { type Origin, setOrigin, VariantOptions } from '../../zoo/architecture.js';
 import { type ActivationConfig, activationOf } from '../activations/activation.js';
 import { remember } from '../training/provenance.js';
 import { Recipe } from '../training/recipe.js';
 import type { Manifest } from './manifest.js';
 
-export function restore(model: LayersModel, manifest: Manifest): void {
+export async function restore(model: LayersModel, manifest: Manifest): Promise<void> {
   const { architecture, activation, recipe, seed = 0, metrics, pruning } = manifest;
   const { testAccuracy, testLoss } = metrics;
-  const data = findData(manifest);
+  const data = await findData(manifest);
   const known = Recipe.safeParse(recipe);
   remember(model, {
     ...(known.success && { recipe: known.data }),
@@ -41,8 +41,13 @@ function asked({ variant, width }: Manifest['architecture']['options']): Pick<Or
   };
 }
 
-/** The data set by its name; a user's own arrays cannot be had again. */
-export function findData({ dataset }: Manifest): Dataset | undefined {
-  if (!dataset || !datasets.list().includes(dataset.name)) return undefined;
-  return datasets.create(dataset.name, dataset.options);
+/** The data set by its name; undefined for what is not found by itself: a user's own arrays and files. */
+export async function findData({ dataset }: Manifest): Promise<Dataset | undefined> {
+  if (!dataset || !datasets.fetchable().includes(dataset.name)) return undefined;
+  try {
+    return await datasets.create(dataset.name, dataset.options);
+  } catch (error) {
+    if (error instanceof DatasetNotFoundError) return undefined;
+    throw error;
+  }
 }

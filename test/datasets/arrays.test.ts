@@ -177,11 +177,12 @@ for (const [what, [change, message]] of Object.entries(arrays)) {
 }
 
 test('create refuses a name it does not know, and names those it does', t => {
-  t.deepEqual(datasets.list(), ['mnist', 'fashion-mnist', 'cifar10', 'cifar100']);
+  const names = ['mnist', 'fashion-mnist', 'cifar10', 'cifar100', 'imagenet', 'folder', 'webdataset'];
+  t.deepEqual(datasets.list(), names);
   for (const name of ['mnist-fashion', 'toString'])
     t.throws(() => datasets.create(name), {
       instanceOf: OptionsError,
-      message: /expected one of mnist, fashion-mnist, cifar10, cifar100/,
+      message: /expected one of mnist, fashion-mnist, cifar10, cifar100, imagenet, folder, webdataset/,
     });
 });
 

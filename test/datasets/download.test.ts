@@ -1,23 +1,25 @@
 /** Downloads from a local server that is right, wrong, slow or gone. */
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import { create } from 'tar';
 import { type DownloadEvent, download } from '../../datasets/download.js';
 import { DownloadError } from '../../datasets/index.js';
+import { partialPath } from '../../datasets/partial.js';
 import { type ExpectedFile, type Source, tarMembers } from '../../datasets/sources.js';
-import { partialPath } from '../../datasets/transfer.js';
 import { temporaryDirectory } from './idxFiles.js';
 
 const CONTENTS = { 'a.gz': Buffer.alloc(100_000, 'a'), 'b.gz': Buffer.alloc(50_000, 'b') };
 const FILES: ExpectedFile[] = Object.entries(CONTENTS).map(([name, contents]) => ({
   name,
-  sha256: createHash('sha256').update(contents).digest('hex'),
+  checksum: { algorithm: 'sha256', value: createHash('sha256').update(contents).digest('hex') },
   bytes: contents.length,
 }));
 
@@ -151,6 +153,45 @@ test('a broken transfer goes on where it was when it is asked for again', async 
   t.deepEqual(asked, [undefined, 'bytes=60000-']);
   t.deepEqual(readdirSync(to), ['a.gz']);
   t.deepEqual(readFileSync(join(to, 'a.gz')), gzipSync(CONTENTS['a.gz'], { level: 0 }));
+});
+
+test('two downloads into one folder at once do not mix their bytes', async t => {
+  const to = temporaryDirectory();
+  const whole = gzipSync(CONTENTS['a.gz'], { level: 0 });
+  const source = await serve(t, async (request, response) => {
+    response.writeHead(200, { 'content-length': whole.length });
+    for (let at = 0; at < whole.length; at += 20_000) {
+      response.write(whole.subarray(at, at + 20_000));
+      await new Promise(resolve => setTimeout(resolve, 5));
+    }
+    response.end();
+    request.resume();
+  });
+  const files = FILES.slice(0, 1);
+  const one = () => Promise.resolve(download({ dataset: 'letters', files, sources: [source], to }));
+  await Promise.all([one(), one(), one()]);
+  t.deepEqual(readdirSync(to), ['a.gz']);
+  t.deepEqual(readFileSync(join(to, 'a.gz')), whole);
+});
+
+test('what a process that was killed had received is gone on with; what a running one receives is left alone', async t => {
+  const to = temporaryDirectory();
+  const asked: (string | undefined)[] = [];
+  const whole = gzipSync(CONTENTS['a.gz'], { level: 0 });
+  const source = await serve(t, (request, response) => {
+    asked.push(request.headers.range);
+    response.writeHead(206, { 'content-range': `bytes 30000-${whole.length - 1}/${whole.length}` });
+    response.end(whole.subarray(30_000));
+  });
+  const dead = spawnSync(process.execPath, ['-e', '0']).pid;
+  const waiting = partialPath(join(to, 'a.gz'), `${source.url}a.gz`);
+  writeFileSync(`${waiting}.${hostname()}-${dead}-0`, whole.subarray(0, 30_000));
+  writeFileSync(`${waiting}.${hostname()}-${process.ppid}-0`, whole.subarray(0, 50_000));
+  writeFileSync(`${waiting}.elsewhere-${dead}-0`, whole.subarray(0, 50_000));
+  await download({ dataset: 'letters', files: FILES.slice(0, 1), sources: [source], to });
+  t.deepEqual(asked, ['bytes=30000-']);
+  t.deepEqual(readFileSync(join(to, 'a.gz')), whole);
+  t.is(readdirSync(to).length, 3, 'the other two are still theirs');
 });
 
 test('a partial file that is longer than the file is thrown away', async t => {

@@ -178,7 +178,7 @@ test.serial('an absent cache is an error that says how to fill it', t => {
 });
 
 test('the recorded name and options make the data set again', async t => {
-  const again = datasets.create(embedded.name, JSON.parse(JSON.stringify(embedded.options)));
+  const again = await datasets.create(embedded.name, JSON.parse(JSON.stringify(embedded.options)));
   t.deepEqual(again.options, embedded.options);
   const first = async (data: Dataset) => {
     for await (const { images, labels } of data.train({ batchSize: 4, seed: 3, epoch: 2 })) {
@@ -198,8 +198,8 @@ const wrongOptions: [Record<string, unknown>, RegExp][] = [
   [{ source: 'embedded', directory: '/data' }, /directory goes with source 'directory' or 'auto' alone/],
 ];
 for (const [options, message] of wrongOptions) {
-  test(`${JSON.stringify(options)} is an OptionsError`, t => {
-    t.throws(() => datasets.create('fashion-mnist', options), { instanceOf: OptionsError, message });
+  test(`${JSON.stringify(options)} is an OptionsError`, async t => {
+    await t.throwsAsync(datasets.create('fashion-mnist', options), { instanceOf: OptionsError, message });
   });
 }
 

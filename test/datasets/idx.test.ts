@@ -19,10 +19,13 @@ for (const [form, bytes] of Object.entries({ plain: BYTES, gzipped: gzipSync(BYT
 
 test('the sha256 is that of the uncompressed bytes', async t => {
   // printf '\0\0\10\1\0\0\0\1\7' | sha256sum
-  const sha256 = 'c564aa0aa783b8862ae6128a973a6f6b213b9428d39b5c8acfbda3c630d40f1e';
+  const checksum = {
+    algorithm: 'sha256',
+    value: 'c564aa0aa783b8862ae6128a973a6f6b213b9428d39b5c8acfbda3c630d40f1e',
+  } as const;
   const bytes = gzipSync(idx([1], Uint8Array.of(7)));
-  await t.notThrowsAsync(parseIdx(bytes, 'f', { rank: 1, sha256 }));
-  await t.throwsAsync(parseIdx(gzipSync(idx([1], Uint8Array.of(8))), 'f', { rank: 1, sha256 }), {
+  await t.notThrowsAsync(parseIdx(bytes, 'f', { rank: 1, checksum }));
+  await t.throwsAsync(parseIdx(gzipSync(idx([1], Uint8Array.of(8))), 'f', { rank: 1, checksum }), {
     instanceOf: CorruptFileError,
     message: /^datasets: f has other contents than expected: sha256 [0-9a-f]{64}, not c564aa/,
   });

@@ -14,10 +14,15 @@ export function idx(dimensions: readonly number[], data?: Uint8Array): Buffer {
   return Buffer.concat([header, data ?? Buffer.alloc(bytes)]);
 }
 
+const directories: string[] = [];
+process.once('exit', () => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+});
+
 /** Removed when the test file ends. */
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'padezoo-test-'));
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  directories.push(directory);
   return directory;
 }
 

@@ -20,7 +20,7 @@ for (const [activation, optimizer] of [
     numbers.push(step.run(images, labels, 1e-3).loss);
     images.dispose();
   }
-  how = step.compiled.replay?.how ?? '';
+  how = step.compiled.replay?.mode ?? '';
   for (const weight of model.getWeights()) numbers.push(tf.tidy(() => tf.sum(tf.abs(weight)).dataSync()[0]!));
   step.dispose();
 }

@@ -178,6 +178,56 @@ torchTest('released memory goes back to the system, whichever neighbours a freed
   t.true(held < 151 + 30, `${held.toFixed(0)} MiB for 151`);
 });
 
+torchTest(
+  'between runs a compiled step holds none of its planned memory, not even after a failure',
+  async t => {
+    const { planned, kept, failed, released } = await alone(`
+    import { CompiledStep } from '${new URL('../../src/engines/compiledStep.js', import.meta.url)}';
+    const step = new CompiledStep(([x, index]) => {
+      const [left, right] = [tf.mul(x, 2), tf.add(x, 1)];
+      return [tf.add(tf.sum(left), tf.sum(tf.gather(right, index)))]; // fails for an index out of range
+    });
+    const run = index => tf.tidy(() => step.run([tf.ones([512, 512]), tf.tensor1d([index], 'int32')])[0].dataSync());
+    for (let i = 0; i < 5; i++) run(i);
+    const planned = step.replay.plannedBytes;
+    const kept = engine.memory();
+    try {
+      run(512);
+    } catch {}
+    const failed = engine.memory();
+    engine.releaseMemory();
+    console.log(JSON.stringify({ planned, kept, failed, released: engine.memory() }));
+  `);
+    t.true(planned >= 2 ** 21, `${planned}`);
+    t.true(kept.usedBytes < 2 ** 18 && kept.cachedBytes >= planned, JSON.stringify(kept));
+    t.is(failed.usedBytes, kept.usedBytes);
+    t.is(released.cachedBytes, 0);
+  },
+);
+
+torchTest('a first replay that fails is no example: later outputs hold their own memory alone', async t => {
+  const { grown } = await alone(`
+    import { CompiledStep } from '${new URL('../../src/engines/compiledStep.js', import.meta.url)}';
+    const step = new CompiledStep(([x, index]) => {
+      const output = tf.add(x, 1);
+      const parts = Array.from({ length: 16 }, (_, i) => tf.mul(x, i));
+      return [output, tf.gather(tf.sum(tf.addN(parts), 1), index)];
+    });
+    const x = tf.ones([512, 512]);
+    const run = index => tf.tidy(() => step.run([x, tf.tensor1d([index], 'int32')]));
+    for (const index of [0, 0, 512, 0, 0, 0]) {
+      try {
+        tf.dispose(run(index));
+      } catch {}
+    }
+    const before = engine.memory().usedBytes;
+    const held = Array.from({ length: 10 }, () => run(0));
+    console.log(JSON.stringify({ grown: engine.memory().usedBytes - before }));
+    tf.dispose(held);
+  `);
+  t.true(grown < 10.5 * 2 ** 20, `${(grown / 2 ** 20).toFixed(1)} MiB for ten outputs of one`);
+});
+
 /** Bytes that the process may grow by in the last 8,000 of 10,000 steps: half a kilobyte a step, less than any tensor. */
 const MOST_GROWTH = 4e6;
 

@@ -143,3 +143,72 @@ for (const { size, window, stride, pad } of POOLS) {
     },
   );
 }
+
+for (const { size, kernel, pad, rounding } of [
+  { size: 7, kernel: 2, pad: 0, rounding: 'ceil' },
+  { size: 8, kernel: 3, pad: 1, rounding: 'ceil' },
+  { size: 8, kernel: 3, pad: 1, rounding: 'round' },
+  { size: 40, kernel: 3, pad: 0, rounding: 'ceil' },
+] as const) {
+  torchTest(
+    `a window that ${rounding} adds at the end has its gradients: ${size} by ${kernel}, pad ${pad}`,
+    async t => {
+      await tf.setBackend('torch');
+      const [x, filter] = [
+        tf.tensor4d(uniform(new Float32Array(2 * size * size * 2), { low: -1, high: 1 }, 5), [
+          2,
+          size,
+          size,
+          2,
+        ]),
+        tf.tensor4d(uniform(new Float32Array(kernel * kernel * 6), { low: -1, high: 1 }, 6), [
+          kernel,
+          kernel,
+          2,
+          3,
+        ]),
+      ];
+      const squares = (y: tf.Tensor) => tf.sum(tf.square(y)) as tf.Scalar;
+      const rounded = tf.grads((a, b) =>
+        squares(tf.conv2d(a as tf.Tensor4D, b as tf.Tensor4D, 2, pad, 'NHWC', 1, rounding)),
+      )([x, filter]);
+      // The window's missing row and column are zeros.
+      const ends: [number, number] = [pad, pad + 1];
+      const byHand = tf.grads((a, b) =>
+        squares(
+          tf.conv2d(tf.pad(a, [[0, 0], ends, ends, [0, 0]]) as tf.Tensor4D, b as tf.Tensor4D, 2, 'valid'),
+        ),
+      )([x, filter]);
+      rounded.forEach((gradient, i) => {
+        within(t, ['dx', 'dfilter'][i]!, gradient.dataSync(), byHand[i]!.dataSync(), {
+          tolerance: 1e-5,
+          scale: 1,
+        });
+      });
+    },
+  );
+}
+
+torchTest('rounding that adds a window along one axis and none along the other has gradients', async t => {
+  await tf.setBackend('torch');
+  const [x, filter] = [tf.ones([2, 7, 8, 2]) as tf.Tensor4D, tf.ones([3, 3, 2, 3]) as tf.Tensor4D];
+  const gradients = (convolved: (image: tf.Tensor4D, filter: tf.Tensor4D) => tf.Tensor) =>
+    tf.grads((a, b) => tf.sum(convolved(a as tf.Tensor4D, b as tf.Tensor4D)))([x, filter]);
+  const rounded = gradients((a, b) => tf.conv2d(a, b, 3, 0, 'NHWC', 1, 'round'));
+  const byHand = gradients((a, b) =>
+    tf.conv2d(
+      tf.pad(a, [
+        [0, 0],
+        [0, 0],
+        [0, 1],
+        [0, 0],
+      ]) as tf.Tensor4D,
+      b,
+      3,
+      'valid',
+    ),
+  );
+  rounded.forEach((gradient, i) => {
+    t.deepEqual([...gradient.dataSync()], [...byHand[i]!.dataSync()]);
+  });
+});

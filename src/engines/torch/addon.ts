@@ -48,6 +48,17 @@ export interface ProgramPlan {
 
 export type ProgramId = number;
 
+/** How a program runs. */
+export interface ProgramReport {
+  readonly mode: 'calls' | 'warming up' | 'graph';
+  /** Why it is no graph where it should be one. */
+  readonly reason: string;
+  /** The memory that a run lays its large blocks out in; 0 before the second run, and on a GPU. */
+  readonly plannedBytes: number;
+  /** What these blocks would take were each alone. */
+  readonly blockBytes: number;
+}
+
 export interface Addon {
   /** libtorch's version, e.g. `'2.13.0'` */
   readonly version: string;
@@ -80,8 +91,7 @@ export interface Addon {
   /** New tensors are made there from now on, and those that exist move there. */
   setDevice(device: string): void;
   setFastMath(tf32: boolean, measured: boolean): void;
-  /** How a program runs (`'calls'`, `'warming up'`, `'graph'`), and why it is no graph where it should be one. */
-  programMode(program: ProgramId): [mode: string, reason: string];
+  describeProgram(program: ProgramId): ProgramReport;
 }
 
 /** The torch engine failed; `message` names the operator and the shapes it was given. */

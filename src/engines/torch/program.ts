@@ -1,7 +1,7 @@
 /** A step of the torch engine: recorded while it runs, then replayed by one native call. */
 import { engine, type Tensor, type TensorInfo, type Variable } from '@tensorflow/tfjs-core';
 import { unshare } from '../unshare.js';
-import type { ProgramId } from './addon.js';
+import type { ProgramId, ProgramReport } from './addon.js';
 import type { TorchBackend } from './backend.js';
 import { filterLayout } from './kernels/convolution.js';
 import { Recording, type VariableTensor } from './recording.js';
@@ -93,9 +93,9 @@ export class TorchProgram {
     return results;
   }
 
-  get replay(): { how: string; reason: string } {
-    const [how, reason] = this.#torch.native.addon.programMode(this.#id);
-    return { how, reason };
+  /** How the latest run went. */
+  get report(): ProgramReport {
+    return this.#torch.native.addon.describeProgram(this.#id);
   }
 
   dispose(): void {

@@ -122,7 +122,7 @@ async function inputsOf(manifest: Manifest): Promise<ParityInputs> {
   const { inputShape } = manifest.architecture;
   const range = manifest.dataset;
   try {
-    return await parityInputs(inputShape, { data: findData(manifest), range });
+    return await parityInputs(inputShape, { data: await findData(manifest), range });
   } catch (error) {
     if (!(error instanceof PadezooError)) throw error;
     return parityInputs(inputShape, { range });

@@ -3,6 +3,7 @@ import type { Kernels } from '../kernel.js';
 import { likeIn } from '../precision.js';
 
 export const activationKernels: Kernels = {
+  /** As PyTorch has it, the gradient passes where the input was NaN; the output there is NaN already. */
   ReluGrad: ({ inputs: { dy, x }, aten }) => aten('threshold_backward', dy!, x!, 0),
   Relu6Grad: ({ inputs: { dy, x }, aten }) => aten('hardtanh_backward', dy!, x!, 0, 6),
   LeakyReluGrad: ({ inputs: { dy, x }, attributes: { alpha }, aten }) =>

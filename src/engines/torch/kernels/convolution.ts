@@ -1,5 +1,5 @@
 /** Convolutions on NHWC tensors: the same bytes are channels_last to libtorch, so nothing is transposed in memory. */
-import { backend_util } from '@tensorflow/tfjs-core';
+import { backend_util, util } from '@tensorflow/tfjs-core';
 import type { Aten, PendingTensor, TorchTensor } from '../aten.js';
 import type { Attributes, Call, Kernels } from '../kernel.js';
 import { enginePrecision, operand } from '../precision.js';
@@ -8,6 +8,7 @@ import {
   depthwiseFilterGradient,
   depthwiseInputGradient,
   isOwnDepthwise,
+  isPixelByPixel,
   isProduct,
   patchConvolution,
   patchFilterGradient,
@@ -88,6 +89,20 @@ function depthwiseFilter(aten: Aten, filter: TorchTensor): TorchTensor {
   return aten('reshape', aten('permute', filter, HWCM_TO_CMHW), [channels * multiplier, 1, height, width]);
 }
 
+/** The input's gradient where windows lie pixel by pixel: itself a convolution, with the filter turned round. */
+function depthwiseTurned(
+  aten: Aten,
+  dy: TorchTensor,
+  filter: TorchTensor,
+  { padding, dilation, info }: Geometry,
+) {
+  const reach = [info.effectiveFilterHeight, info.effectiveFilterWidth];
+  const turned = depthwiseFilter(aten, aten('flip', filter, [0, 1]));
+  const around = padding.even.map((pad, axis) => reach[axis]! - 1 - pad);
+  const dx = aten('conv2d', toNchw(aten, dy), turned, null, [1, 1], around, dilation, info.inChannels);
+  return toNhwc(aten, dx);
+}
+
 function filterOf(aten: Aten, filter: TorchTensor, depthwise: boolean): TorchTensor {
   return depthwise ? depthwiseFilter(aten, filter) : aten('permute', filter, HWIO_TO_OIHW);
 }
@@ -130,6 +145,22 @@ function convolve(call: Call, { depthwise }: { depthwise: boolean }): TorchTenso
   return plus(channelsFirst ? y : toNhwc(aten, y));
 }
 
+/** tfjs's gradient of `conv2d` does not pass on how the forward pass rounded; the shape of what it gives back tells. */
+function geometryOfGradient(
+  dyShape: number[],
+  inShape: number[],
+  filterShape: number[],
+  attributes: Attributes,
+  depthwise: boolean,
+): Geometry {
+  const given = geometry(inShape, filterShape, attributes, depthwise);
+  if (util.arraysEqual(given.info.outShape, dyShape)) return given;
+  const [rounded, up] = ['round', 'ceil'].map(dimRoundingMode =>
+    geometry(inShape, filterShape, { ...attributes, dimRoundingMode }, depthwise),
+  );
+  return util.arraysEqual(rounded!.info.outShape, dyShape) ? rounded! : up!;
+}
+
 type Wanted = 'input' | 'filter';
 
 /** One of the two gradients of a convolution; the operand whose gradient is wanted may be given by its shape alone. */
@@ -144,7 +175,7 @@ function gradient(
   const inShape = Array.isArray(x) ? x : x.shape;
   const filterShape = Array.isArray(filter) ? filter : filter.shape;
   if (dy.shape.includes(0)) return aten('new_zeros', dy, wanted === 'input' ? inShape : filterShape);
-  const shape = geometry(inShape, filterShape, attributes, depthwise);
+  const shape = geometryOfGradient(dy.shape, inShape, filterShape, attributes, depthwise);
   const narrowed = operand(aten, dy);
   if (!depthwise && isProduct(shape, wanted, narrowed.dtype)) {
     return wanted === 'input'
@@ -152,9 +183,10 @@ function gradient(
       : patchFilterGradient(aten, narrowed, operand(aten, x as TorchTensor), shape);
   }
   if (depthwise && isOwnDepthwise(shape, narrowed.dtype)) {
-    return wanted === 'input'
-      ? depthwiseInputGradient(aten, narrowed, operand(aten, filter as TorchTensor), shape)
-      : depthwiseFilterGradient(aten, narrowed, operand(aten, x as TorchTensor), shape);
+    if (wanted === 'filter')
+      return depthwiseFilterGradient(aten, narrowed, operand(aten, x as TorchTensor), shape);
+    const ofDy = isPixelByPixel(shape) ? depthwiseTurned : depthwiseInputGradient;
+    return ofDy(aten, narrowed, operand(aten, filter as TorchTensor), shape);
   }
   const channelsFirst = attributes.dataFormat === 'NCHW';
   const nchw = (t: TorchTensor) => (channelsFirst ? t : toNchw(aten, t));

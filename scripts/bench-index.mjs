@@ -1,0 +1,106 @@
+/**
+ * Measures the index of a nested archive of ImageNet's structure (an archive a class in one archive, about 1,281 images of
+ * about 110 KB each; all contents are holes in a sparse file): entries a second while it is built from the headers, its size
+ * in the cache, and the time to load it from there.
+ *
+ * The archive takes 4 KB an entry in the folder for temporary files; a file system in memory (TMPDIR=/dev/shm) makes and removes
+ * it at once.
+ *
+ *   node scripts/bench-index.mjs [--entries 256000] [--rounds 3]
+ */
+import {
+  closeSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Header } from 'tar';
+import { indexArchive } from '../dist/datasets/archives/archiveIndex.js';
+
+const { values: options } = parseArgs({
+  options: { entries: { type: 'string', default: '256000' }, rounds: { type: 'string', default: '3' } },
+});
+const [entries, rounds] = [options.entries, options.rounds].map(Number);
+const PER_CLASS = 1281;
+const BLOCK = 512;
+const RECORD = 20 * BLOCK; // tar fills archives up to this
+
+const folder = mkdtempSync(join(tmpdir(), 'padezoo-bench-'));
+process.env.PADEZOO_CACHE = join(folder, 'cache');
+try {
+  const path = join(folder, 'train.tar');
+  writeArchive(path);
+  const built = [];
+  const loaded = [];
+  for (let round = 0; round < rounds; round++) {
+    rmSync(process.env.PADEZOO_CACHE, { recursive: true, force: true });
+    built.push(await timed(() => indexOf(path)));
+    loaded.push(await timed(() => indexOf(path)));
+  }
+  const [kept] = readdirSync(join(process.env.PADEZOO_CACHE, 'indexes'));
+  const { size } = statSync(join(process.env.PADEZOO_CACHE, 'indexes', kept));
+  const [build, load] = [built, loaded].map(times => times.sort((a, b) => a - b)[Math.floor(rounds / 2)]);
+  console.log(`${cpus()[0].model}, Node ${process.version}; ${entries} entries, medians of ${rounds} rounds`);
+  console.log(
+    `built   ${(build / 1000).toFixed(2)} s, ${Math.round(entries / (build / 1000))} entries a second`,
+  );
+  console.log(`loaded  ${load.toFixed(0)} ms`);
+  console.log(`size    ${(size / 2 ** 20).toFixed(1)} MiB, ${(size / entries).toFixed(1)} bytes an entry`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Drops the events. */
+async function indexOf(path) {
+  const work = indexArchive(path, 'nested');
+  for (;;) {
+    const { done, value } = await work.next();
+    if (done) return value;
+  }
+}
+
+async function timed(work) {
+  const began = performance.now();
+  const index = await work();
+  const milliseconds = performance.now() - began;
+  if (index.length !== entries) throw new Error(`${index.length} entries, not ${entries}`);
+  return milliseconds;
+}
+
+function writeArchive(path) {
+  const file = openSync(path, 'w');
+  let offset = 0;
+  const padded = (bytes, to = BLOCK) => Math.ceil(bytes / to) * to;
+  const header = (name, bytes, at) => {
+    const block = Buffer.alloc(BLOCK);
+    new Header({ path: name, size: bytes, type: 'File', mode: 0o644, mtime: new Date(0) }).encode(block, 0);
+    writeSync(file, block, 0, BLOCK, at);
+  };
+  for (let first = 0, label = 0; first < entries; first += PER_CLASS, label++) {
+    const wnid = `n${String(1_440_764 + label * 10_007).padStart(8, '0')}`;
+    const sizes = Array.from(
+      { length: Math.min(PER_CLASS, entries - first) },
+      (_, i) => 20_000 + ((i * 7919) % 180_000),
+    );
+    const inner = padded(
+      sizes.reduce((sum, bytes) => sum + BLOCK + padded(bytes), 2 * BLOCK),
+      RECORD,
+    );
+    header(`${wnid}.tar`, inner, offset);
+    let at = offset + BLOCK;
+    for (const [i, bytes] of sizes.entries()) {
+      header(`${wnid}_${i * 7}.JPEG`, bytes, at);
+      at += BLOCK + padded(bytes);
+    }
+    offset += BLOCK + padded(inner);
+  }
+  ftruncateSync(file, padded(offset + 2 * BLOCK, RECORD));
+  closeSync(file);
+}
