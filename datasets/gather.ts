@@ -10,10 +10,14 @@ export interface Pixels {
 }
 
 /**
- * `(images, rows) -> [rows.length, height, width, channels]`, each value (pixel - mean) / std.
+ * `(images, rows) -> [rows.length, height, width, channels]`, each value (pixel - mean) / std; into `out` where it is given.
  * Bytes are scaled by 1 / 255 first; floats are taken as they are.
  */
-export type Gather = (images: Uint8Array | Float32Array, rows: Uint32Array) => Float32Array;
+export type Gather = (
+  images: Uint8Array | Float32Array,
+  rows: Uint32Array,
+  out?: Float32Array,
+) => Float32Array;
 
 export function createGather(pixels: Pixels): Gather {
   const { mean, std } = pixels;
@@ -26,8 +30,7 @@ export function createGather(pixels: Pixels): Gather {
     return ((i & 255) / 255 - mean[channel]!) / std[channel]!;
   });
 
-  return (images, rows) => {
-    const out = new Float32Array(rows.length * imageValues);
+  return (images, rows, out = new Float32Array(rows.length * imageValues)) => {
     for (let n = 0; n < rows.length; n++) {
       const from = rows[n]! * imageValues;
       const to = n * imageValues;

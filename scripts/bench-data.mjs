@@ -1,97 +1,269 @@
 /**
- * Measures decoding (decode, random crop to 224, flip) of 500 x 375 JPEGs by the data set's workers, and how long a training
- * step that takes a given time waits for it.
+ * Measures the data set's decoding (decode, random crop to 224, flip) of JPEGs like ImageNet's: images a CPU second of each
+ * decoder beside sharp's own resize and torchvision's, whole epochs by one and more workers, and the share of the time for
+ * which a training step waits.
  *
- *   node scripts/bench-data.mjs [--images 400] [--workers 1,2] [--step-ms 0] [--rounds 3]
+ *   node scripts/bench-data.mjs [--images 600] [--rounds 5] [--workers 1,2|none] [--step mobileNetV2|none] [--python python3]
+ *
+ * torchvision is measured where PADEZOO_PYTHON (or --python) has it (scripts/bench-data.py).
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
-import { datasets, engine, tf } from '../dist/src/index.js';
+import { imageAddon } from '../dist/datasets/images/addon.js';
+import { decodeInto } from '../dist/datasets/images/decode.js';
+import { randomResizedCrop, viewOf } from '../dist/datasets/images/views.js';
+import { RandomStream } from '../dist/src/random.js';
 
 const { values: options } = parseArgs({
   options: {
-    images: { type: 'string', default: '400' },
+    images: { type: 'string', default: '600' },
+    rounds: { type: 'string', default: '5' },
     workers: { type: 'string', default: '1,2' },
-    'step-ms': { type: 'string', default: '0' },
-    rounds: { type: 'string', default: '3' },
+    step: { type: 'string', default: 'mobileNetV2' },
+    python: { type: 'string', default: process.env.PADEZOO_PYTHON ?? 'python3' },
   },
 });
-const [images, stepMs, rounds] = [options.images, options['step-ms'], options.rounds].map(Number);
-const [WIDTH, HEIGHT, DISTINCT, BATCH] = [500, 375, 40, 32];
+const [images, rounds] = [options.images, options.rounds].map(Number);
+const [SIZE, BATCH] = [224, 32];
+const STEPS = 12;
+const COPIES = 3; // of each file in the data set, so that an epoch is long beside the workers' start
+const SHAPES = [
+  [500, 375],
+  [500, 375],
+  [375, 500],
+  [500, 333],
+];
+const viewing = randomResizedCrop(SIZE);
+const viewFor = index => (width, height) =>
+  viewOf(viewing, width, height, () => new RandomStream(1, 'augment', 0, index));
 
-await engine.use('cpu');
 const folder = mkdtempSync(join(tmpdir(), 'padezoo-bench-'));
 try {
-  await makePhotos();
-  const counts = options.workers.split(',').map(Number);
-  const results = new Map(counts.map(count => [count, []]));
-  for (let round = 0; round < rounds; round++)
-    for (const count of counts) results.get(count).push(await measure(count));
-  const middle = values => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+  const photos = await makePhotos();
+  const bytes = photos.reduce((sum, { jpeg }) => sum + jpeg.length, 0);
+  const addon = imageAddon();
   console.log(
-    `${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; ${images} images, step ${stepMs} ms`,
+    `${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}, sharp ${sharp.versions.sharp}, ` +
+      `${addon?.jpeg ? `libjpeg-turbo ${addon.jpeg}, ${addon.instructions}` : 'no libjpeg-turbo'}; ` +
+      `${images} JPEGs of ${(bytes / images / 1000).toFixed(0)} kB, medians of ${rounds} interleaved rounds`,
   );
-  console.log('| workers | images a second | images a CPU second | share of time waiting |');
-  console.log('|---|---|---|---|');
-  for (const [count, measured] of results) {
-    const [wall, cpu, waiting] = ['wall', 'cpu', 'waiting'].map(key =>
-      middle(measured.map(result => result[key])),
-    );
-    console.log(`| ${count} | ${wall.toFixed(0)} | ${cpu.toFixed(0)} | ${(100 * waiting).toFixed(0)} % |`);
-  }
+  await compareDecoders(photos, addon); // before TensorFlow.js is loaded, as in a worker: its objects make collections longer
+  if (options.workers !== 'none') await compareWorkers(addon);
+  if (options.step !== 'none') await measureStall();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** One epoch; the clock starts with the first batch, when the workers run. */
-async function measure(workers) {
-  const data = datasets.imageFolder({ train: folder, test: folder, workers });
-  const epoch = data.train({ batchSize: BATCH, seed: 1, epoch: 0, pixels: 'uint8' });
+/** One thread each, files in memory. */
+async function compareDecoders(photos, addon) {
+  const out = new Uint8Array(SIZE * SIZE * 3);
+  const by = decoder => async () => {
+    for (const [i, { jpeg }] of photos.entries())
+      await decodeInto(jpeg, { orientation: 'ignore', decoder }, viewFor(i), out);
+  };
+  const contenders = {
+    ...(addon?.jpeg && { 'native lane': cpuOf(by('native')) }),
+    'sharp lane, exact resampler': cpuOf(by('sharp')),
+    'sharp, its own resize': cpuOf(() => bySharpAlone(photos)),
+  };
+  const peer = await startPeer(photos);
+  if (peer?.kinds.includes('io'))
+    contenders['torchvision.io, transforms v2'] = async () => (await peer.ask('io')).cpu;
+  if (peer?.kinds.includes('pil'))
+    contenders['Pillow, torchvision transforms'] = async () => (await peer.ask('pil')).cpu;
+  const seconds = new Map(Object.keys(contenders).map(name => [name, []]));
+  for (let round = -1; round < rounds; round++)
+    for (const [name, measure] of Object.entries(contenders)) {
+      const spent = await measure();
+      if (round >= 0) seconds.get(name).push(spent); // the first warms up
+    }
+  peer?.close();
+  console.log(
+    `${peer ? `${peer.versions}${peer.problem ? `; torchvision.io: ${peer.problem}` : ''}` : `${options.python} has no torchvision`}\n`,
+  );
+  console.log('| one thread | images a CPU second [least, most] | native lane to it | it to sharp alone |');
+  console.log('|---|---|---|---|');
+  // Ratios of the same round, because the machine's speed changes from round to round.
+  const ratio = (faster, slower) => {
+    if (!seconds.has(faster)) return '-';
+    return middle(seconds.get(faster).map((own, round) => seconds.get(slower)[round] / own)).toFixed(2);
+  };
+  for (const [name, spent] of seconds) {
+    const rates = spent.map(each => images / each);
+    console.log(
+      `| ${name} | ${middle(rates).toFixed(0)} [${Math.min(...rates).toFixed(0)}, ${Math.max(...rates).toFixed(0)}] | ` +
+        `${ratio('native lane', name)} | ${ratio(name, 'sharp, its own resize')} |`,
+    );
+  }
+}
+
+function cpuOf(work) {
+  return async () => {
+    const before = process.cpuUsage();
+    await work();
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1e6;
+  };
+}
+
+/** The fastest way that sharp has: crop before the resize, linear kernel, one thread, no cache. */
+async function bySharpAlone(photos) {
+  for (const [i, { jpeg, width, height }] of photos.entries()) {
+    const { crop, mirror } = viewFor(i)(width, height);
+    const image = sharp(jpeg, { sequentialRead: true })
+      .extract({ left: crop.x, top: crop.y, width: crop.width, height: crop.height })
+      .resize(SIZE, SIZE, { fit: 'fill', kernel: 'linear' });
+    if (mirror === 'horizontal') image.flop();
+    await image.raw().toBuffer();
+  }
+}
+
+/** torchvision in a process of its own, which does a round when it is asked; undefined where there is none. */
+async function startPeer(photos) {
+  const program = fileURLToPath(new URL('bench-data.py', import.meta.url));
+  const child = spawn(options.python, [program], { stdio: ['pipe', 'pipe', 'ignore'] });
+  child.on('error', () => {});
+  child.stdin.on('error', () => {});
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const ask = async line => {
+    child.stdin.write(`${line}\n`);
+    const { value } = await lines.next();
+    return value && JSON.parse(value);
+  };
+  const crops = photos.map(({ width, height }, i) => {
+    const { crop, mirror } = viewFor(i)(width, height);
+    return [crop.x, crop.y, crop.width, crop.height, mirror === 'horizontal'];
+  });
+  const answer = await ask(JSON.stringify({ files: photos.map(({ path }) => path), crops }));
+  return answer && { ...answer, ask, close: () => child.stdin.end() };
+}
+
+/** Epochs through the data set: read, decode, hand over as tensors of bytes. */
+async function compareWorkers(addon) {
+  const { engine } = await import('../dist/src/index.js');
+  await engine.ready(); // torch where it can be had, as in training
+  const counts = options.workers.split(',').map(Number);
+  const decoders = addon?.jpeg ? ['native', 'sharp'] : ['sharp'];
+  const cases = decoders.flatMap(decoder => counts.map(workers => ({ decoder, workers, results: [] })));
+  for (let round = 0; round < rounds; round++) for (const each of cases) each.results.push(await epoch(each));
+  console.log(`\nEpochs, tensors on ${engine.name}:\n`);
+  console.log('| data set | images a second | to one worker | images a CPU second | cores got |');
+  console.log('|---|---|---|---|---|');
+  for (const { decoder, workers, results } of cases) {
+    const one = cases.find(other => other.decoder === decoder && other.workers === counts[0]).results;
+    const ratio = middle(results.map(({ rate }, round) => rate / one[round].rate));
+    console.log(
+      `| ${decoder}, ${workers} worker${workers === 1 ? '' : 's'} | ${middle(results.map(({ rate }) => rate)).toFixed(0)} | ` +
+        `${ratio.toFixed(2)} | ${middle(results.map(({ cpuRate }) => cpuRate)).toFixed(0)} | ` +
+        `${middle(results.map(({ rate, cpuRate }) => rate / cpuRate)).toFixed(2)} |`,
+    );
+  }
+}
+
+/** The clock starts with the first batch, when the workers run. */
+async function epoch({ decoder, workers }, each = () => {}, { pixels = 'uint8', most = Infinity } = {}) {
+  const { datasets, tf } = await import('../dist/src/index.js');
+  const data = datasets.imageFolder({ train: folder, test: folder, workers, decoder });
+  const batches = data.train({ batchSize: BATCH, seed: 1, epoch: 0, pixels });
   let began;
   let usage;
   let first = 0;
   let waited = 0;
-  for await (const batch of epoch) {
+  let count = 0;
+  for await (const batch of batches) {
     if (began === undefined) {
       began = performance.now();
       usage = process.cpuUsage();
-      first = epoch.summary.images;
-      waited = epoch.summary.waitedMs;
+      first = batches.summary.images;
+      waited = batches.summary.waitedMs;
     }
+    await each(batch);
     tf.dispose([batch.images, batch.labels]);
-    if (stepMs > 0) await setTimeout(stepMs);
+    if (++count > most) break;
   }
   const seconds = (performance.now() - began) / 1000;
   const { user, system } = process.cpuUsage(usage);
-  const done = epoch.summary.images - first;
+  const done = batches.summary.images - first;
   return {
-    wall: done / seconds,
-    cpu: done / ((user + system) / 1e6),
-    waiting: (epoch.summary.waitedMs - waited) / 1000 / seconds,
+    rate: done / seconds,
+    cpuRate: done / ((user + system) / 1e6),
+    waiting: (batches.summary.waitedMs - waited) / 1000 / seconds,
   };
 }
 
-/** Smooth shades with edges and noise, so that JPEG has about the work of a photograph (the files have 60 to 100 KB). */
+/** A real training step (forward, backward, SGD) on all cores, beside one worker. */
+async function measureStall() {
+  const { engine, pau, zoo } = await import('../dist/src/index.js');
+  const { Recipe } = await import('../dist/src/training/recipe.js');
+  const { TrainStep } = await import('../dist/src/training/trainStep.js');
+  await engine.use('torch');
+  const model = zoo.create(options.step, { activation: pau(), variant: 'imagenet' });
+  const step = new TrainStep(model, Recipe.parse({ optimizer: 'sgd' }));
+  const times = [];
+  const { rate, waiting } = await epoch(
+    { decoder: 'auto', workers: 1 },
+    ({ images: pixels, labels }) => {
+      const started = performance.now();
+      step.run(pixels, labels, 1e-4);
+      times.push(performance.now() - started);
+    },
+    { pixels: 'float32', most: STEPS },
+  );
+  console.log(
+    `\n${options.step} with PAUs, batches of ${BATCH}, one worker, ${times.length} steps: a step takes ${middle(times).toFixed(0)} ms, ` +
+      `${rate.toFixed(1)} images a second; it waits for images ${(100 * waiting).toFixed(2)} % of the time`,
+  );
+}
+
+function middle(values) {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+/** Clouds of 1/f noise, shapes with edges, and the noise of a sensor: about the work of a photograph. */
 async function makePhotos() {
   mkdirSync(join(folder, 'class'));
-  for (let k = 0; k < DISTINCT; k++) {
-    const raw = Buffer.alloc(WIDTH * HEIGHT * 3);
+  const photos = [];
+  for (let k = 0; k < images; k++) {
+    const random = new RandomStream(k, 'photo');
+    const [width, height] = SHAPES[k % SHAPES.length];
+    const sum = new Float32Array(width * height * 3).fill(128);
+    for (let cells = 4; cells <= 256; cells *= 2) {
+      const [w, h] = [cells, Math.max(2, Math.round((cells * height) / width))];
+      const noise = Buffer.from(Array.from({ length: w * h * 3 }, () => random.below(256)));
+      const octave = await sharp(noise, { raw: { width: w, height: h, channels: 3 } })
+        .resize(width, height, { fit: 'fill', kernel: 'cubic' })
+        .raw()
+        .toBuffer();
+      const strength = 2.2 / Math.sqrt(cells);
+      for (let i = 0; i < sum.length; i++) sum[i] += strength * (octave[i] - 128);
+    }
+    for (let shape = 0; shape < 6; shape++) {
+      const [x, y, a, b] = [width, height, width / 4, height / 4].map(most => random.uniform() * most);
+      const colour = [0, 1, 2].map(() => 90 * (random.uniform() - 0.5));
+      for (let v = Math.max(0, Math.ceil(y - b)); v < Math.min(height, y + b); v++)
+        for (let u = Math.max(0, Math.ceil(x - a)); u < Math.min(width, x + a); u++)
+          if (((u - x) / a) ** 2 + ((v - y) / b) ** 2 < 1)
+            for (let c = 0; c < 3; c++) sum[3 * (v * width + u) + c] += colour[c];
+    }
+    const raw = Buffer.alloc(sum.length);
     let state = k + 1;
-    for (let y = 0; y < HEIGHT; y++)
-      for (let x = 0; x < WIDTH; x++)
-        for (let c = 0; c < 3; c++) {
-          state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-          const wave = 60 * Math.sin((x * (k + 3)) / 90 + c) + 50 * Math.cos((y * (k + 2)) / 70);
-          const edge = (x * 3 + y * (k + 1)) % 180 < 90 ? 25 : -25;
-          raw[(y * WIDTH + x) * 3 + c] = Math.max(0, Math.min(255, 128 + wave + edge + (state >>> 27)));
-        }
-    const jpeg = await sharp(raw, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } })
-      .jpeg({ quality: 90 })
+    for (let i = 0; i < sum.length; i++) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      raw[i] = Math.max(0, Math.min(255, sum[i] + (state >>> 28) - 7.5));
+    }
+    const jpeg = await sharp(raw, { raw: { width, height, channels: 3 } })
+      .jpeg({ quality: 90, chromaSubsampling: k % 5 === 0 ? '4:4:4' : '4:2:0' })
       .toBuffer();
-    for (let i = k; i < images; i += DISTINCT) writeFileSync(join(folder, 'class', `${i}.jpg`), jpeg);
+    const path = join(folder, 'class', `${k}.jpg`);
+    writeFileSync(path, jpeg);
+    for (let copy = 1; copy < COPIES; copy++) linkSync(path, join(folder, 'class', `${k}-${copy}.jpg`));
+    photos.push({ jpeg, path, width, height });
   }
+  return photos;
 }

@@ -1,6 +1,6 @@
 /** The types of setup.mjs, which is plain JavaScript because it runs before anything is compiled. */
 
-export type SetupStep = 'dependencies' | 'compile' | 'libtorch' | 'addon';
+export type SetupStep = 'dependencies' | 'compile' | 'images' | 'libtorch' | 'addon';
 
 /** Where libtorch may come from, beside `PADEZOO_LIBTORCH`. */
 export type LibtorchSource = 'python' | 'cache' | 'pip' | 'archive' | 'debian';
@@ -30,6 +30,14 @@ export interface AddonRecord {
   readonly cuda: 'fused' | 'composed' | 'none';
   /** ISO 8601 */
   readonly built: string;
+}
+
+/** The image addon that a set-up has built. */
+export interface ImageAddonRecord {
+  /** padezoo_images.node, for `require` */
+  readonly addon: string;
+  /** the version of the libjpeg-turbo that is in it, or null */
+  readonly jpeg: string | null;
 }
 
 export interface SetupOptions {
@@ -67,6 +75,22 @@ export function addonRecordPath(): string;
  * @throws SetupError that says what to install
  */
 export function buildAddonNow(): AddonRecord;
+
+/** The image addon built for the present sources and environment; synchronous, a few milliseconds. */
+export function findImageAddon(): ImageAddonRecord | undefined;
+
+/** Where the record that `findImageAddon` reads is kept. */
+export function imageAddonRecordPath(): string;
+
+/**
+ * Builds the image addon where it is not there yet, with libjpeg-turbo where that is found.
+ *
+ * @throws SetupError that says what is missing
+ */
+export function buildImageAddon(log: (line: string) => void): Promise<{
+  readonly changed: boolean;
+  readonly record: ImageAddonRecord;
+}>;
 
 /** Does the steps that are not done yet. */
 export function setup(options?: SetupOptions): Promise<{

@@ -31,9 +31,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { compileCommand, findNvcc, resourcesIn } from './cuda.mjs';
+import { findJpeg } from './jpeg.mjs';
 
 /** @typedef {import('./setup.d.mts').Libtorch} Libtorch */
 /** @typedef {import('./setup.d.mts').AddonRecord} AddonRecord */
+/** @typedef {import('./setup.d.mts').ImageAddonRecord} ImageAddonRecord */
 /** @typedef {import('./setup.d.mts').SetupStep} SetupStep */
 /** @typedef {import('./setup.d.mts').SetupOptions} SetupOptions */
 /** @typedef {import('./setup.d.mts').LibtorchSource} LibtorchSource */
@@ -54,7 +56,7 @@ const MAC = process.platform === 'darwin';
 const SHARED = MAC ? 'dylib' : 'so';
 const PLATFORM = `${process.platform}-${process.arch}`;
 const TRIPLET = `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
-const STEPS = /** @type {const} */ (['dependencies', 'compile', 'libtorch', 'addon']);
+const STEPS = /** @type {const} */ (['dependencies', 'compile', 'images', 'libtorch', 'addon']);
 
 const COMPILE_FLAGS = ['-O3', '-fPIC', '-Wall', '-Wno-psabi', '-DNDEBUG', ...(MAC ? [] : ['-fopenmp'])];
 const ADDON_FLAGS = ['-DNAPI_VERSION=9', '-DNODE_ADDON_API_CPP_EXCEPTIONS', '-fvisibility=hidden'];
@@ -786,7 +788,11 @@ async function download(url, file) {
 
 // -------------------------------------------------------------------------------------------------- step: addon
 
-const nativeSources = () => filesBelow(NATIVE, /\.(cpp|cu|h|hpp)$/);
+const IMAGES = join(NATIVE, 'images'); // an addon of its own, without libtorch
+
+/** Of the engine. */
+const nativeSources = () =>
+  filesBelow(NATIVE, /\.(cpp|cu|h|hpp)$/).filter(file => !file.startsWith(join(IMAGES, '/')));
 
 /** @param {Libtorch} libtorch */
 const hasCuda = ({ lib }) => existsSync(join(lib, 'libtorch_cuda.so'));
@@ -858,13 +864,16 @@ export function buildAddonNow() {
   return answer.addon;
 }
 
+/** `CXX`, else g++ (clang++ on macOS). */
+const compilerCommand = () => (process.env.CXX ? process.env.CXX.split(/\s+/) : [MAC ? 'clang++' : 'g++']);
+
 /**
- * The C++ compiler: `CXX`, else g++ (clang++ on macOS); installed by root where it is missing.
+ * The C++ compiler; installed by root where it is missing.
  *
  * @param {Log} log
  */
 async function findCompiler(log) {
-  const command = process.env.CXX ? process.env.CXX.split(/\s+/) : [MAC ? 'clang++' : 'g++'];
+  const command = compilerCommand();
   const name = command.join(' ');
   if (!onPath(command[0] ?? '')) {
     const install = MAC ? 'xcode-select --install' : 'sudo apt-get install g++        (Debian, Ubuntu)';
@@ -1058,12 +1067,10 @@ async function buildAddon(compiler, libtorch, log) {
         [...flags.link, ...objects(addon), ...own, ...flags.libraries, '-o', addonFile],
         'padezoo.node',
       );
-      const load =
-        'try { require(process.argv[1]) } catch (error) { console.error(error.message); process.exit(1) }';
-      const loaded = await run([process.execPath, '-e', load, addonFile]);
-      if (loaded.code !== 0)
+      const problem = await requireProblem(addonFile);
+      if (problem)
         throw new SetupError(
-          `addon: Node ${process.version} cannot load what was built for libtorch ${libtorch.version} in ${libtorch.path}:\n${tailOf(loaded)}`,
+          `addon: Node ${process.version} cannot load what was built for libtorch ${libtorch.version} in ${libtorch.path}:\n${problem}`,
         );
     });
   }
@@ -1081,6 +1088,18 @@ async function buildAddon(compiler, libtorch, log) {
 }
 
 /**
+ * Why a fresh Node cannot load an addon, or undefined.
+ *
+ * @param {string} file
+ */
+async function requireProblem(file) {
+  const load =
+    'try { require(process.argv[1]) } catch (error) { console.error(error.message); process.exit(1) }';
+  const loaded = await run([process.execPath, '-e', load, file]);
+  return loaded.code === 0 ? undefined : tailOf(loaded);
+}
+
+/**
  * @param {string[]} command
  * @param {string} what
  */
@@ -1091,6 +1110,110 @@ async function compileOrThrow(command, what) {
       `addon: ${command[0]} failed on ${relative(ROOT, what)}:\n${tailOf(result, 40)}\n(${command.join(' ')})`,
     );
   if (result.errors) process.stderr.write(result.errors); // warnings
+}
+
+// ------------------------------------------------------------------------------------------------- step: images
+
+const IMAGE_FLAGS = [
+  '-std=c++17',
+  ...COMPILE_FLAGS.filter(flag => flag !== '-fopenmp'),
+  ...ADDON_FLAGS,
+  ...(MAC ? ['-dynamiclib', '-undefined', 'dynamic_lookup'] : ['-shared']),
+];
+
+/** Where the record of the image addon for the present sources and environment is kept. */
+export function imageAddonRecordPath() {
+  const { CXX = '', PADEZOO_NO_JPEG = '' } = process.env;
+  const key = hashOf(
+    contentHash(filesBelow(IMAGES, /\.(cpp|h)$/)),
+    PLATFORM,
+    CXX,
+    PADEZOO_NO_JPEG,
+    ...IMAGE_FLAGS,
+  );
+  return join(cacheDirectory(), 'addon', `images-${key}.json`);
+}
+
+/**
+ * The image addon that an earlier set-up built for the present sources.
+ *
+ * @returns {ImageAddonRecord | undefined}
+ */
+export function findImageAddon() {
+  try {
+    /** @type {ImageAddonRecord} */
+    const record = readJson(imageAddonRecordPath());
+    return existsSync(record.addon) ? record : undefined;
+  } catch {
+    return undefined; // not there, or no record: either way it has to be built
+  }
+}
+
+/**
+ * Compiles the image addon, with libjpeg-turbo where it is found, and proves that a fresh Node loads it.
+ *
+ * @param {Log} log
+ * @returns {Promise<{ changed: boolean, record: ImageAddonRecord }>}
+ * @throws {SetupError} that says what is missing; sharp and TypeScript do the work without it
+ */
+export async function buildImageAddon(log) {
+  const [program = '', ...options] = compilerCommand();
+  if (!onPath(program)) throw new SetupError(`images: there is no ${program}`);
+  const command = [program, ...options];
+  const jpeg = findJpeg(command);
+  const present = () => {
+    const record = findImageAddon();
+    return record?.jpeg === (jpeg.version ?? null) ? { changed: false, record } : undefined;
+  };
+  return (
+    present() ??
+    alone('images', log, async () => {
+      const meanwhile = present();
+      if (meanwhile) return meanwhile;
+      const recordPath = imageAddonRecordPath();
+      const target = join(
+        dirname(recordPath),
+        `${basename(recordPath, '.json')}-${hashOf(jpeg.version ?? '')}`,
+      );
+      const headers = nodeHeaders().flatMap(folder => ['-isystem', folder]);
+      await buildBeside(target, async folder => {
+        const file = join(folder, 'padezoo_images.node');
+        const withJpeg = jpeg.version ? ['-DPADEZOO_LIBJPEG', '-ljpeg'] : [];
+        const sources = filesBelow(IMAGES, /\.cpp$/);
+        await compileOrThrow(
+          [...command, ...IMAGE_FLAGS, ...headers, ...sources, ...withJpeg, '-o', file],
+          IMAGES,
+        );
+        const problem = await requireProblem(file);
+        if (problem)
+          throw new SetupError(`images: Node ${process.version} cannot load what was built:\n${problem}`);
+      });
+      const record = { addon: join(target, 'padezoo_images.node'), jpeg: jpeg.version ?? null };
+      writeAtomically(recordPath, `${JSON.stringify(record, null, 2)}\n`);
+      log(jpeg.found);
+      return { changed: true, record };
+    })
+  );
+}
+
+/**
+ * The step, which never fails.
+ *
+ * @param {Log} log
+ */
+async function images(log) {
+  if (process.env.PADEZOO_NO_ENGINE === '1') return skipped('switched off by PADEZOO_NO_ENGINE=1');
+  const seconds = stopwatch();
+  try {
+    const { changed, record } = await buildImageAddon(log);
+    const how = record.jpeg ? `libjpeg-turbo ${record.jpeg}` : 'sharp';
+    return changed
+      ? done(`built in ${seconds()} s; JPEGs by ${how}`)
+      : skipped(`up to date (JPEGs by ${how})`);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    return skipped(`${error.message}\nimages are decoded by sharp and resized in TypeScript`);
+  }
 }
 
 // --------------------------------------------------------------------------------------------------- all of it
@@ -1120,8 +1243,8 @@ export async function setup({
   };
   let changed = false;
   for (const step of steps) {
-    if (step !== 'dependencies' && step !== 'compile') continue;
-    const ended = await (step === 'compile' ? compile : installDependencies)(logOf(step));
+    if (step === 'libtorch' || step === 'addon') continue;
+    const ended = await { dependencies: installDependencies, compile, images }[step](logOf(step));
     logOf(step)(ended.line);
     changed ||= ended.changed;
   }
@@ -1171,16 +1294,17 @@ async function prepareEngine(steps, { from, again, logOf }) {
 
 const HELP = `node scripts/setup.mjs [options]
 
-Makes this checkout ready: npm's packages, compiled TypeScript, libtorch and the native engine.
+Makes this checkout ready: npm's packages, compiled TypeScript, the image addon, libtorch and the native engine.
 
-  --only PART     dependencies, compile or engine; with engine, not having one is a failure
+  --only PART     dependencies, compile, images or engine (which does images too); with engine, not having one is a
+                  failure
   --from SOURCE   build the engine anew with libtorch from ${Object.keys(SOURCES).join(', ')}
   --again         look for libtorch and build the engine anew
   --json          print the engine's record, or { error }, on standard output
   --help
 
 Environment: PADEZOO_LIBTORCH (a folder with include/ and lib/), PADEZOO_CACHE, PADEZOO_NO_APT=1 (install nothing with
-apt-get), PADEZOO_NO_ENGINE=1 (no native engine at all), CXX (the C++ compiler), CUDA_HOME (a CUDA toolkit, for a libtorch with CUDA).`;
+apt-get), PADEZOO_NO_ENGINE=1 (no native code at all), PADEZOO_NO_JPEG=1 (no libjpeg-turbo in the image addon: sharp decodes), CXX (the C++ compiler), CUDA_HOME (a CUDA toolkit, for a libtorch with CUDA).`;
 
 /** @param {string[]} args */
 async function main(args) {
@@ -1196,7 +1320,12 @@ async function main(args) {
   });
   if (values.help) return console.log(HELP);
   /** @type {Record<string, SetupStep[]>} */
-  const parts = { dependencies: ['dependencies'], compile: ['compile'], engine: ['libtorch', 'addon'] };
+  const parts = {
+    dependencies: ['dependencies'],
+    compile: ['compile'],
+    images: ['images'],
+    engine: ['images', 'libtorch', 'addon'],
+  };
   const steps = values.only === undefined ? [...STEPS] : parts[values.only];
   if (!steps) throw new SetupError(`--only takes ${Object.keys(parts).join(', ')}, got ${values.only}`);
   if (values.from !== undefined && !Object.hasOwn(SOURCES, values.from))

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { PadezooError } from '../../src/errors.js';
 import type { Location } from '../archives/read.js';
 import type { DecodeOptions } from './decode.js';
+import type { Viewing } from './views.js';
 
 /** Images whose bytes go to `buffer`, from image `first` on. */
 export interface Job {
@@ -26,6 +27,7 @@ export interface JobResult {
 }
 
 export interface WorkerSetting {
+  readonly viewing: Viewing;
   readonly decode: DecodeOptions;
   readonly readsAtOnce: number;
 }
@@ -36,16 +38,24 @@ export class WorkerError extends PadezooError {
 }
 
 interface Pending {
-  readonly job: Job;
+  readonly member: Member;
+  readonly images: number;
   resolve(bad: readonly BadImage[]): void;
   reject(error: unknown): void;
 }
 
-/** Jobs go to whichever worker is free, in the order in which they were given. */
+interface Member {
+  readonly worker: Worker;
+  /** That it has been given and not yet decoded. */
+  images: number;
+}
+
+/**
+ * Every job goes at once to the worker with the least to do, which takes its jobs one after the other: workers go on while
+ * this thread calculates a training step and answers nobody.
+ */
 export class Pool {
-  readonly #workers: Worker[] = [];
-  readonly #free: Worker[] = [];
-  readonly #waiting: Pending[] = [];
+  readonly #members: Member[] = [];
   readonly #running = new Map<number, Pending>();
   #failure: WorkerError | undefined;
   #closed = false;
@@ -55,49 +65,42 @@ export class Pool {
     for (let i = 0; i < workers; i++) {
       const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: setting });
       worker.on('message', ({ id, bad }: JobResult) => {
-        this.#running.get(id)?.resolve(bad);
+        const pending = this.#running.get(id);
         this.#running.delete(id);
-        this.#free.push(worker);
-        this.#start();
+        if (!pending) return;
+        pending.member.images -= pending.images;
+        pending.resolve(bad);
       });
       worker.on('error', error => this.#fail(`a worker failed: ${error.message}`, error));
       worker.on('exit', code => {
         if (!this.#closed) this.#fail(`a worker ended with code ${code}`);
       });
-      this.#workers.push(worker);
-      this.#free.push(worker);
+      this.#members.push({ worker, images: 0 });
     }
   }
 
   run(work: Omit<Job, 'id'>): Promise<readonly BadImage[]> {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job: { ...work, id: this.#ids++ }, resolve, reject });
-      this.#start();
+      const id = this.#ids++;
+      const images = work.images.length;
+      const member = this.#members.reduce((least, other) => (other.images < least.images ? other : least));
+      member.images += images;
+      this.#running.set(id, { member, images, resolve, reject });
+      member.worker.postMessage({ ...work, id } satisfies Job);
     });
   }
 
   /** Ends all threads, whatever they are doing. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all(this.#workers.map(worker => worker.terminate()));
+    await Promise.all(this.#members.map(({ worker }) => worker.terminate()));
     this.#running.clear();
-    this.#waiting.length = 0;
-  }
-
-  #start(): void {
-    while (this.#free.length > 0 && this.#waiting.length > 0) {
-      const worker = this.#free.pop()!;
-      const pending = this.#waiting.shift()!;
-      this.#running.set(pending.job.id, pending);
-      worker.postMessage(pending.job);
-    }
   }
 
   #fail(message: string, cause?: unknown): void {
     this.#failure ??= new WorkerError(`datasets: ${message}; the epoch cannot go on`, { cause });
-    for (const pending of [...this.#running.values(), ...this.#waiting]) pending.reject(this.#failure);
+    for (const pending of this.#running.values()) pending.reject(this.#failure);
     this.#running.clear();
-    this.#waiting.length = 0;
   }
 }

@@ -1,146 +1,47 @@
 /**
- * Resizes images exactly as Pillow does, and so torchvision on PIL images: filters that widen when an image shrinks,
- * 22-bit fixed-point weights, a horizontal pass rounded to bytes before the vertical one (Pillow, `Resample.c`).
+ * Resizes images exactly as Pillow does, and so torchvision on PIL images: a horizontal pass rounded to bytes before the
+ * vertical one. Plain TypeScript, for images of any number of channels; the image addon does the same faster for colours.
  */
-import { OptionsError } from '../../src/errors.js';
+import { type Plan, planOf, type View } from './plan.js';
+import { PRECISION_BITS, type Weights } from './weights.js';
 
-export type Filter = 'box' | 'bilinear' | 'bicubic' | 'lanczos';
-
-/** In whole pixels. */
-export interface Box {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
-
-/** What is seen of an image: a part of it, resized, of which a window is kept, mirrored or not. */
-export interface View {
-  /** The part of the image that is resized. */
-  readonly crop: Box;
-  /** Its size afterwards. */
-  readonly size: { readonly width: number; readonly height: number };
-  /** The part of the resized image that is kept. */
-  readonly window: Box;
-  readonly mirror: 'none' | 'horizontal';
-  readonly filter: Filter;
-}
-
-const PRECISION_BITS = 32 - 8 - 2; // as Pillow: products of bytes and weights fit 32 bits
-const ONE = 2 ** PRECISION_BITS;
 const HALF = 2 ** (PRECISION_BITS - 1);
 
-const FILTERS: Readonly<Record<Filter, { support: number; weight(x: number): number }>> = {
-  box: { support: 0.5, weight: x => (x > -0.5 && x <= 0.5 ? 1 : 0) },
-  bilinear: {
-    support: 1,
-    weight(x) {
-      const distance = Math.abs(x);
-      return distance < 1 ? 1 - distance : 0;
-    },
-  },
-  bicubic: {
-    support: 2,
-    weight(x) {
-      const a = -0.5;
-      const d = Math.abs(x);
-      if (d < 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
-      return d < 2 ? (((d - 5) * d + 8) * d - 4) * a : 0;
-    },
-  },
-  lanczos: { support: 3, weight: x => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
-};
-
-function sinc(x: number): number {
-  return x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
-}
-
-/** For every output pixel: its first input pixel, how many there are, and their weights. */
-interface Weights {
-  readonly first: Int32Array;
-  readonly count: Int32Array;
-  /** `[outputs, taps]`, in 2^-22 */
-  readonly weights: Int32Array;
-  readonly taps: number;
-}
-
-/** @param from the first output that is wanted, `outputs` how many */
-function weightsOf(inputs: number, size: number, from: number, outputs: number, filter: Filter): Weights {
-  const { support: reach, weight } = FILTERS[filter];
-  const scale = inputs / size;
-  const filterScale = Math.max(scale, 1);
-  const support = reach * filterScale;
-  const taps = Math.ceil(support) * 2 + 1;
-  const first = new Int32Array(outputs);
-  const count = new Int32Array(outputs);
-  const weights = new Int32Array(outputs * taps);
-  const values = new Float64Array(taps);
-  const step = 1 / filterScale;
-  for (let i = 0; i < outputs; i++) {
-    const center = (from + i + 0.5) * scale;
-    const start = Math.max(0, Math.trunc(center - support + 0.5));
-    const end = Math.min(inputs, Math.trunc(center + support + 0.5));
-    let sum = 0;
-    for (let j = 0; j < end - start; j++) {
-      values[j] = weight((j + start - center + 0.5) * step);
-      sum += values[j]!;
-    }
-    for (let j = 0; j < end - start; j++) {
-      const value = sum === 0 ? values[j]! : values[j]! / sum;
-      weights[i * taps + j] = Math.trunc((value < 0 ? -0.5 : 0.5) + value * ONE);
-    }
-    first[i] = start;
-    count[i] = end - start;
-  }
-  return { first, count, weights, taps };
-}
+/** `[height, width, channels]` */
+export type Shape = readonly [height: number, width: number, channels: number];
 
 /**
  * @param pixels `[height, width, channels]` bytes; borrowed
- * @param shape `[height, width, channels]` of `pixels`
+ * @param shape of `pixels`
  * @param out `[view.window.height, view.window.width, channels]`, written
  * @throws OptionsError when the crop or the window lies outside
  */
-export function resample(
-  pixels: Uint8Array,
-  shape: readonly [height: number, width: number, channels: number],
-  view: View,
-  out: Uint8Array,
-): void {
-  const [height, width, channels] = shape;
-  const { crop, size, window, mirror, filter } = view;
-  requireInside('crop', crop, width, height);
-  requireInside('window', window, size.width, size.height);
-  const rowBytes = width * channels;
-  const start = crop.y * rowBytes + crop.x * channels;
+export function resample(pixels: Uint8Array, shape: Shape, view: View, out: Uint8Array): void {
+  resamplePlanned(pixels, shape, planOf(view, shape[1], shape[0]), out);
+}
 
-  const vertical = weightsOf(crop.height, size.height, window.y, window.height, filter);
-  const last = window.height - 1;
-  const resizesDown = size.height !== crop.height; // Pillow leaves a pass out that would change nothing
-  const top = resizesDown ? vertical.first[0]! : window.y;
-  const bottom = resizesDown ? vertical.first[last]! + vertical.count[last]! : window.y + window.height;
-
+/** `resample` with a plan that is there already. */
+export function resamplePlanned(pixels: Uint8Array, shape: Shape, plan: Plan, out: Uint8Array): void {
+  const [, width, channels] = shape;
+  const { across: horizontal, down: vertical, outWidth, outHeight } = plan;
   let source = pixels;
-  let sourceRow = rowBytes;
-  let sourceStart = start + top * rowBytes;
-  if (size.width === crop.width) {
-    sourceStart += window.x * channels;
-  } else {
-    const horizontal = weightsOf(crop.width, size.width, window.x, window.width, filter);
-    source = new Uint8Array((bottom - top) * window.width * channels);
-    if (channels === 3) acrossRgb(pixels, sourceStart, rowBytes, bottom - top, horizontal, source);
-    else across(pixels, sourceStart, rowBytes, bottom - top, channels, horizontal, source);
-    sourceRow = window.width * channels;
+  let sourceRow = width * channels;
+  let sourceStart = plan.y * sourceRow + plan.x * channels;
+  const outRow = outWidth * channels;
+  if (horizontal) {
+    source = new Uint8Array(plan.height * outRow);
+    if (channels === 3) acrossRgb(pixels, sourceStart, sourceRow, plan.height, horizontal, source);
+    else across(pixels, sourceStart, sourceRow, plan.height, channels, horizontal, source);
+    sourceRow = outRow;
     sourceStart = 0;
   }
-  const outRow = window.width * channels;
-  if (!resizesDown) {
-    for (let y = 0; y < window.height; y++) {
-      const from = sourceStart + y * sourceRow; // `top` is the window's first row
+  if (vertical) down(source, sourceStart, sourceRow, outRow, vertical, out);
+  else
+    for (let y = 0; y < outHeight; y++) {
+      const from = sourceStart + y * sourceRow;
       out.set(source.subarray(from, from + outRow), y * outRow);
     }
-  } else down(source, sourceStart, sourceRow, top, outRow, vertical, out);
-  if (mirror === 'horizontal') mirrorRows(out, window.height, window.width, channels);
+  if (plan.mirror) mirrorRows(out, outHeight, outWidth, channels);
 }
 
 function acrossRgb(
@@ -197,12 +98,10 @@ function across(
   }
 }
 
-/** @param top the row that `start` stands for, in the rows that the weights count */
 function down(
   pixels: Uint8Array,
   start: number,
   rowBytes: number,
-  top: number,
   outRow: number,
   { first, count, weights, taps }: Weights,
   out: Uint8Array,
@@ -212,7 +111,7 @@ function down(
     sums.fill(HALF);
     for (let k = 0; k < count[y]!; k++) {
       const weight = weights[y * taps + k]!;
-      const from = start + (first[y]! - top + k) * rowBytes;
+      const from = start + (first[y]! + k) * rowBytes;
       for (let i = 0; i < outRow; i++) sums[i] = sums[i]! + Math.imul(pixels[from + i]!, weight);
     }
     const to = y * outRow;
@@ -236,17 +135,4 @@ export function mirrorRows(pixels: Uint8Array, height: number, width: number, ch
         pixels[right + c] = value;
       }
   }
-}
-
-function requireInside(
-  what: string,
-  { x, y, width: w, height: h }: Box,
-  width: number,
-  height: number,
-): void {
-  const whole = [x, y, w, h].every(Number.isInteger);
-  if (!whole || x < 0 || y < 0 || w < 1 || h < 1 || x + w > width || y + h > height)
-    throw new OptionsError(
-      `resample: the ${what} must lie inside ${width} x ${height}, in whole pixels, got ${w} x ${h} at (${x}, ${y})`,
-    );
 }

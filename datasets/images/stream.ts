@@ -10,6 +10,7 @@ import type { Dataset, PixelFormat, TestOptions, TrainBatch, TrainOptions } from
 import { BadImageError } from '../errors.js';
 import { createGather } from '../gather.js';
 import { checkTestOptions, checkTrainOptions, type PlannedBatch, testOrder, trainOrder } from '../order.js';
+import { requireDecoder } from './addon.js';
 import { Pool } from './pool.js';
 import type { Viewing } from './views.js';
 
@@ -41,6 +42,8 @@ export const streamShape = {
   maxBad: z.int().min(0).default(100),
   /** `'ignore'`: pixels as they are stored, as torchvision; `'apply'`: turned as the EXIF orientation says. */
   orientation: z.enum(['ignore', 'apply']).default('ignore'),
+  /** What decodes plain JPEGs, the same pixels by either: `'auto'` is libjpeg-turbo where the addon has it, else sharp. */
+  decoder: z.enum(['auto', 'native', 'sharp']).default('auto'),
 };
 const StreamOptions = z.strictObject(streamShape);
 export type StreamOptions = z.input<typeof StreamOptions>;
@@ -89,6 +92,7 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
   const { train, test, viewing, stream: given, ...facts } = description;
   const where = `datasets.${facts.name}`;
   const stream = checkOptions(StreamOptions, given, where);
+  requireDecoder(stream.decoder, where);
   const { size } = viewing.train;
   if (viewing.test.size !== size)
     throw new OptionsError(
@@ -107,6 +111,7 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
     const summary: EpochSummary = { images: 0, bad: [], waitedMs: 0, totalMs: 0 };
     async function* batches(): AsyncGenerator<TrainBatch> {
       await tf.ready();
+      const room = roomFor(format);
       for await (const { bytes, rows, state } of decoded(
         split,
         seen,
@@ -117,8 +122,9 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
         where,
       )) {
         const labels = Int32Array.from(rows, row => split.label(row));
-        const values =
-          format === 'uint8' ? Int32Array.from(bytes) : gather(bytes, Uint32Array.from(rows.keys()));
+        const values = room(bytes.length);
+        if (values instanceof Int32Array) values.set(bytes);
+        else gather(bytes, Uint32Array.from(rows.keys()), values);
         yield { ...batchTensors(values, labels, inputShape, format), state };
       }
     }
@@ -141,6 +147,20 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
         testOrder(test.length, checked),
       );
     },
+  };
+}
+
+const COPYING_ENGINES = ['torch']; // they copy what a tensor is made of; others may keep it
+
+/** -> Arrays for the values of a batch: the same one again where the engine leaves it to us, which spares V8 its collections. */
+function roomFor(format: PixelFormat): (length: number) => Int32Array | Float32Array {
+  const ofLength = (length: number) =>
+    format === 'uint8' ? new Int32Array(length) : new Float32Array(length);
+  if (!COPYING_ENGINES.includes(tf.getBackend())) return ofLength;
+  let kept = ofLength(0);
+  return length => {
+    if (kept.length !== length) kept = ofLength(length);
+    return kept;
   };
 }
 
@@ -177,7 +197,8 @@ async function* decoded(
     );
   const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
   const pool = new Pool(workers, {
-    decode: { viewing, orientation: options.orientation },
+    viewing,
+    decode: { orientation: options.orientation, decoder: options.decoder },
     readsAtOnce: options.readsAtOnce,
   });
   // No more slots than keep every worker busy: two batches ahead and the one that is used.

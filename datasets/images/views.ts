@@ -1,6 +1,7 @@
 /** Which part of an image is seen, as torchvision's standard ImageNet transforms choose it. */
 import type { RandomStream } from '../../src/random.js';
-import type { Filter, View } from './resample.js';
+import type { View } from './plan.js';
+import type { Filter } from './weights.js';
 
 /** Plain data, so that a worker can be told. */
 export type Viewing =

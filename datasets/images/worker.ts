@@ -4,12 +4,13 @@ import { RandomStream } from '../../src/random.js';
 import { LocationReader } from '../archives/read.js';
 import { decodeInto } from './decode.js';
 import type { BadImage, Job, JobResult, WorkerSetting } from './pool.js';
+import { viewOf } from './views.js';
 
-const { decode, readsAtOnce } = workerData as WorkerSetting;
+const { viewing, decode, readsAtOnce } = workerData as WorkerSetting;
 const reader = new LocationReader();
 
 async function run(job: Job): Promise<JobResult> {
-  const { size } = decode.viewing;
+  const { size } = viewing;
   const imageBytes = size * size * 3;
   const bad: BadImage[] = [];
   let next = 0;
@@ -19,7 +20,8 @@ async function run(job: Job): Promise<JobResult> {
       const out = new Uint8Array(job.buffer, (job.first + i) * imageBytes, imageBytes);
       try {
         const random = () => new RandomStream(job.seed, 'augment', job.epoch, row);
-        await decodeInto(await reader.read(location), decode, random, out);
+        const view = (width: number, height: number) => viewOf(viewing, width, height, random);
+        await decodeInto(await reader.read(location), decode, view, out);
       } catch (error) {
         bad.push({ index: job.first + i, reason: (error as Error).message });
       }
@@ -30,4 +32,7 @@ async function run(job: Job): Promise<JobResult> {
   return { id: job.id, bad };
 }
 
-parentPort!.on('message', async (job: Job) => parentPort!.postMessage(await run(job)));
+let last: Promise<void> = Promise.resolve();
+parentPort!.on('message', (job: Job) => {
+  last = last.then(async () => parentPort!.postMessage(await run(job)));
+});

@@ -1,7 +1,7 @@
-/** `padezoo setup`: finds or fetches libtorch and builds the native engine. */
+/** `padezoo setup`: finds or fetches libtorch and builds the native engine, and the addon that decodes images. */
 
 import type { Command } from 'commander';
-import { buildAddonNow, findAddon } from '#setup';
+import { buildAddonNow, findAddon, findImageAddon, setup } from '#setup';
 import { command } from './options.js';
 import { printResult } from './output.js';
 
@@ -11,9 +11,14 @@ export function setupCommand(): Command {
       'after',
       '\nPADEZOO_LIBTORCH names a libtorch to use, PADEZOO_CACHE where things are kept.\n\nExample:\n  npx padezoo setup',
     )
-    .action((flags: { json?: boolean }) => {
+    .action(async (flags: { json?: boolean }) => {
+      await setup({ steps: ['images'] });
       const record = findAddon() ?? buildAddonNow();
       const { version, from } = record.libtorch;
-      printResult(record, flags, () => `engine: torch ${version} (${from})\naddon:  ${record.addon}`);
+      const jpeg = findImageAddon()?.jpeg;
+      const decoder = jpeg ? `libjpeg-turbo ${jpeg}` : 'sharp';
+      printResult(record, flags, () =>
+        [`engine: torch ${version} (${from})`, `addon:  ${record.addon}`, `JPEGs:  ${decoder}`].join('\n'),
+      );
     });
 }

@@ -30,9 +30,9 @@ const BELONGS = [
   /^(package\.json|README\.md|LICENSE)$/,
   /^dist\/(src|zoo|pruning|datasets|demo)\/.*\.(js|d\.ts)$/,
   /^datasets\/embedded\/fashion-mnist\/(README\.md|LICENSE|(train|t10k)-(images-idx3|labels-idx1)-ubyte\.gz)$/,
-  /^native\/(addon|operators|cuda)\/[a-z0-9_]+\.(cpp|h)$/,
+  /^native\/(addon|cuda|images|operators)\/[a-z0-9_]+\.(cpp|h)$/,
   /^native\/pade_cuda\.cu$/,
-  /^scripts\/(setup\.(mjs|d\.mts)|cuda\.mjs|build-tfjs-node\.mjs|load_graph\.py)$/,
+  /^scripts\/(setup\.(mjs|d\.mts)|(cuda|jpeg)\.mjs|build-tfjs-node\.mjs|load_graph\.py)$/,
 ];
 const NEEDED = [
   'dist/src/index.js',
@@ -42,7 +42,9 @@ const NEEDED = [
   'scripts/load_graph.py',
   'native/pade_cuda.cu',
   'native/addon/addon.cpp',
+  'native/images/addon.cpp',
   'native/operators/pade.cpp',
+  'scripts/jpeg.mjs',
   'scripts/setup.mjs',
   'datasets/embedded/fashion-mnist/train-images-idx3-ubyte.gz',
   'datasets/embedded/fashion-mnist/LICENSE',

@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { type Filter, resample } from '../../../datasets/images/resample.js';
+import { resample } from '../../../datasets/images/resample.js';
 import { centerCrop, randomResizedCrop, roundHalfToEven, viewOf } from '../../../datasets/images/views.js';
+import type { Filter } from '../../../datasets/images/weights.js';
 import { rotated } from '../../../datasets/transforms.js';
 import { RandomStream } from '../../../src/random.js';
 

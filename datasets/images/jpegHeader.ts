@@ -1,0 +1,50 @@
+/** Reads what a JPEG says of itself before its pixels: its size and kind, a few steps from marker to marker. */
+
+export interface JpegHeader {
+  readonly width: number;
+  readonly height: number;
+  /** Bits a sample. */
+  readonly precision: number;
+  /** 1 is grey, 3 colours, 4 CMYK. */
+  readonly components: number;
+  /** How it is coded: each of these by Huffman codes and from whole to detail, or otherwise. */
+  readonly coding: 'sequential' | 'progressive' | 'other';
+  /** Whether it has an EXIF block. */
+  readonly exif: boolean;
+}
+
+const EXIF = 0x45786966; // 'Exif'
+
+/** undefined where the bytes are no JPEG, or its markers do not lead to a frame. */
+export function readJpegHeader(bytes: Uint8Array): JpegHeader | undefined {
+  if (bytes.length < 4 || bytes[0] !== 0xff || bytes[1] !== 0xd8) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let exif = false;
+  for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff; ) {
+    const marker = bytes[at + 1]!;
+    if (marker === 0xff) {
+      at++; // a fill byte
+      continue;
+    }
+    const length = view.getUint16(at + 2);
+    const end = at + 2 + length;
+    if (length < 2 || end > bytes.length) return undefined;
+    if (marker === 0xe1 && length >= 6 && view.getUint32(at + 4) === EXIF) exif = true;
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrame) {
+      if (length < 8) return undefined;
+      return {
+        precision: bytes[at + 4]!,
+        height: view.getUint16(at + 5),
+        width: view.getUint16(at + 7),
+        components: bytes[at + 9]!,
+        coding: marker <= 0xc1 ? 'sequential' : marker === 0xc2 ? 'progressive' : 'other',
+        exif,
+      };
+    }
+    // Before the frame come tables, comments and applications' own blocks only.
+    if (![0xc4, 0xcc, 0xdb, 0xdd, 0xfe].includes(marker) && (marker & 0xf0) !== 0xe0) return undefined;
+    at = end;
+  }
+  return undefined;
+}

@@ -1,0 +1,120 @@
+/** The image addon's set-up: what it finds, says and builds with and without libjpeg-turbo, and that data sets follow. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { buildImageAddon, findImageAddon, SetupError, setup } from '#setup';
+
+const folders: string[] = [];
+test.after.always(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+function newFolder(): string {
+  folders.push(mkdtempSync(join(tmpdir(), 'padezoo-images-')));
+  return folders.at(-1)!;
+}
+
+const hasCompiler = (() => {
+  try {
+    execFileSync(process.env.CXX ?? (process.platform === 'darwin' ? 'clang++' : 'g++'), ['--version']);
+    return true;
+  } catch {
+    return false;
+  }
+})();
+const compilerTest = hasCompiler ? test.serial : test.serial.skip;
+
+/** Runs `work` under these environment variables. */
+async function within<T>(variables: Record<string, string>, work: () => Promise<T>): Promise<T> {
+  const before = { ...process.env };
+  Object.assign(process.env, variables);
+  try {
+    return await work();
+  } finally {
+    for (const name of Object.keys(variables)) delete process.env[name];
+    Object.assign(process.env, before);
+  }
+}
+
+/** What a process under these variables says of the decoders: 'native' or its error, and whether 'auto' sees the image. */
+function decoders(variables: Record<string, string>): string[] {
+  const program = `
+    import sharp from 'sharp';
+    import { imageAddon, requireDecoder } from './dist/datasets/images/addon.js';
+    import { decodeInto } from './dist/datasets/images/decode.js';
+    const jpeg = await sharp({ create: { width: 8, height: 8, channels: 3, background: '#ffffff' } }).jpeg().toBuffer();
+    const box = { x: 0, y: 0, width: 8, height: 8 };
+    const out = new Uint8Array(192);
+    const view = () => ({ crop: box, size: box, window: box, mirror: 'none', filter: 'bilinear' });
+    await decodeInto(jpeg, { orientation: 'ignore', decoder: 'auto' }, view, out);
+    let native = 'native';
+    try { requireDecoder('native', 'test'); } catch (error) { native = error.name + ': ' + error.message; }
+    console.log(JSON.stringify([String(imageAddon()?.jpeg), native, String(out.every(value => value === 255))]));`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
+    env: { ...process.env, ...variables },
+    encoding: 'utf8',
+  });
+  return JSON.parse(output) as string[];
+}
+
+compilerTest(
+  'PADEZOO_NO_JPEG=1 builds an addon without libjpeg-turbo, and data sets decode by sharp',
+  async t => {
+    const variables = { PADEZOO_CACHE: newFolder(), PADEZOO_NO_JPEG: '1' };
+    const lines: string[] = [];
+    const log = (line: string) => lines.push(line);
+    const { changed, record } = await within(variables, () => buildImageAddon(log));
+    t.true(changed && existsSync(record.addon));
+    t.is(record.jpeg, null);
+    t.deepEqual(lines, [
+      'JPEG: libjpeg-turbo is switched off by PADEZOO_NO_JPEG=1: sharp decodes, at about half the speed',
+    ]);
+    await within(variables, async () => {
+      t.deepEqual(findImageAddon(), record);
+      t.false((await buildImageAddon(log)).changed);
+    });
+    const [jpeg, native, white] = decoders(variables);
+    t.is(jpeg, 'null');
+    t.regex(
+      native!,
+      /^OptionsError: test: there is no native decoder: it was built without libjpeg-turbo; install/,
+    );
+    t.is(white, 'true');
+  },
+);
+
+compilerTest('a libjpeg that is not libjpeg-turbo is left alone', async t => {
+  const headers = newFolder();
+  writeFileSync(join(headers, 'jpeglib.h'), '#define JPEG_LIB_VERSION 90\n');
+  const lines: string[] = [];
+  const { record } = await within({ PADEZOO_CACHE: newFolder(), CPATH: headers }, () =>
+    buildImageAddon(line => lines.push(line)),
+  );
+  t.is(record.jpeg, null);
+  t.regex(lines.join(), /not libjpeg-turbo 2\.1 or newer: sharp decodes/);
+});
+
+test.serial(
+  'without a compiler the step says so and the set-up goes on; images are still decoded',
+  async t => {
+    const variables = { PADEZOO_CACHE: newFolder(), CXX: 'no-such-compiler' };
+    await within(variables, () =>
+      t.throwsAsync(
+        buildImageAddon(() => {}),
+        { instanceOf: SetupError },
+      ),
+    );
+    const lines: string[] = [];
+    await within(variables, () => setup({ steps: ['images'], log: line => lines.push(line) }));
+    t.regex(
+      lines.join(),
+      /there is no no-such-compiler\nimages are decoded by sharp and resized in TypeScript/,
+    );
+    t.deepEqual(decoders(variables), [
+      'undefined',
+      'OptionsError: test: there is no native decoder: the set-up has not built the image addon; run npx padezoo setup',
+      'true',
+    ]);
+  },
+);
