@@ -4,7 +4,7 @@ import * as layers from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../../datasets/dataset.js';
 import { isActivation } from '../../zoo/summary.js';
 import { PadeLayer } from '../activations/padeLayer.js';
-import { evaluateRational } from '../activations/rational.js';
+import { evaluateRational, orderOf } from '../activations/rational.js';
 import type { ActivationRecord, Histogram } from './record.js';
 
 const BINS = 60;
@@ -57,7 +57,7 @@ function observe(layer: layers.layers.Layer, input: tf.Tensor): ActivationRecord
   const rational = layer.rational();
   return {
     ...record,
-    kind: `pau [${rational.numerator.length - 1}/${rational.denominator.length}]`,
+    kind: `${layer.noise > 0 ? 'rpau' : 'pau'} [${orderOf(rational).join('/')}]`,
     initial: xs.map(x => [x, evaluateRational(layer.initial, x)] as const),
     rational,
   };
