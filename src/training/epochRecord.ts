@@ -1,3 +1,5 @@
+import type { ActivationSnapshot } from '../activations/snapshot.js';
+
 /** One epoch of training, as measured at its end. */
 export interface EpochRecord {
   /** From 1. */
@@ -10,4 +12,6 @@ export interface EpochRecord {
   readonly testAccuracy: number;
   readonly learningRate: number;
   readonly seconds: number;
+  /** At its end, a snapshot for each Padé activation, where `observeActivations: 'every-epoch'` asked for it. */
+  readonly activations?: readonly ActivationSnapshot[];
 }
