@@ -140,7 +140,7 @@ export const Manifest = z.strictObject({
   parent: z.strictObject({ name: z.string(), parameters: count, macs: count }).optional(),
   /** Every step of the run that the network is from, and why this one was published. */
   ladder: z.strictObject({ rule: z.string(), steps: z.array(Rung) }).optional(),
-  /** Smallest and largest input that each activation saw on the images of the proof. */
+  /** Smallest and largest input that each activation saw on the images of the proof, and in training if it was observed. */
   ranges: z.array(z.strictObject({ layer: z.string(), min: z.number(), max: z.number() })).optional(),
   parity: z
     .strictObject({

@@ -88,7 +88,7 @@ export async function publish(source: Publishable, options: PublishOptions): Pro
       nodeOf,
       look: watch.look,
     });
-    const ranges = watch.ranges();
+    const ranges = watch.ranges(provenanceOf(model).epochs?.at(-1)?.activations);
     const reference = { logits, classes: model.outputs[0]!.shape.at(-1)! };
     files.set(...sampleFile(inputs, reference));
     const smaller = graph

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as layers from '@tensorflow/tfjs-layers';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { isActivation } from '../../zoo/summary.js';
+import type { ActivationSnapshot } from '../activations/snapshot.js';
 import type { Look } from './graph/run.js';
 import type { Manifest } from './manifest.js';
 
@@ -27,13 +28,19 @@ export class RangeWatch {
 
   readonly look: Look = (node, result) => {
     for (const layer of this.#watched.get(node) ?? []) {
-      const [min, max] = tf.tidy(() => [tf.min(result).dataSync()[0]!, tf.max(result).dataSync()[0]!]);
-      const before = this.#found.get(layer) ?? { min, max };
-      this.#found.set(layer, { min: Math.min(before.min, min), max: Math.max(before.max, max) });
+      const [min, max] = tf.tidy(() => [tf.min(result).dataSync()[0], tf.max(result).dataSync()[0]]);
+      this.#join(layer, { min: min!, max: max! });
     }
   };
 
-  ranges(): Ranges {
+  #join(layer: string, { min, max }: { readonly min: number; readonly max: number }): void {
+    const before = this.#found.get(layer) ?? { min, max };
+    this.#found.set(layer, { min: Math.min(before.min, min), max: Math.max(before.max, max) });
+  }
+
+  /** @param trained what training saw at its end, whose range is joined to that of the same layer here */
+  ranges(trained: readonly ActivationSnapshot[] = []): Ranges {
+    for (const { layer, inputs } of trained) if (this.#found.has(layer)) this.#join(layer, inputs);
     return [...this.#found]
       .filter(([, { min, max }]) => Number.isFinite(min + max))
       .map(([layer, range]) => ({ layer, ...range }));
