@@ -18,8 +18,9 @@ namespace {
 
 using at::Tensor;
 using pade::Bfloat16;
-using pade::hashOf;
+using pade::drawsOf;
 using pade::kLanes;
+using pade::spreadOf;
 
 constexpr int kMaxHinges = 16;
 constexpr int64_t kTile = 2048;   // elements whose sums are float32 before they go on in float64
@@ -37,7 +38,7 @@ struct HingeSums {
 };
 struct SlopeNoise {
   float mean, halfWidth;
-  uint32_t before, middle;
+  uint32_t before, shift, multiplier;
 };
 
 template <typename T>
@@ -199,9 +200,10 @@ Tensor randomSlopes(const Tensor& of, const Tensor& input, const Tensor& key, do
   TORCH_CHECK(input.numel() <= int64_t{1} << 32, "random_slopes is for up to 2^32 elements, got ", input.numel());
   const Tensor x = input.contiguous(), from = withLayoutOf(x, of);  // the draws belong to the row-major order
   const Tensor words = key.to(at::kLong);
-  SlopeNoise noise{static_cast<float>((lower + upper) / 2), static_cast<float>((upper - lower) / 2), 0, 0};
+  SlopeNoise noise{static_cast<float>((lower + upper) / 2), static_cast<float>((upper - lower) / 2), 0, 0,
+                   pade::multiplierOf(0)};
   pade::philox(0, static_cast<uint32_t>(words[0].item<int64_t>()), static_cast<uint32_t>(words[1].item<int64_t>()),
-               noise.before, noise.middle);
+               noise.before, noise.shift);
   Tensor result = at::empty_like(x);
   dispatch(x, [&](auto type) {
     using T = decltype(type);
