@@ -1,6 +1,7 @@
 /** The options of `prune`, checked before any work starts, and the plan that they make. */
 import { z } from 'zod';
 import type { Dataset } from '../datasets/dataset.js';
+import type { Observation } from '../src/training/activationWatch.js';
 import type { Recipe } from '../src/training/recipe.js';
 import { AGGREGATIONS, CRITERIA, type Criterion } from './criteria.js';
 import type { CouplingGraph } from './graph.js';
@@ -45,6 +46,7 @@ export interface Plan extends Omit<z.output<typeof Options>, 'restart'> {
   readonly graph: CouplingGraph;
   readonly to: string | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly observeActivations: Observation | undefined;
   readonly data?: Dataset;
   /** Absent: only cut. */
   readonly recipe?: Recipe;

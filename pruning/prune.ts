@@ -5,6 +5,7 @@ import type { Dataset } from '../datasets/dataset.js';
 import { OptionsError } from '../src/errors.js';
 import { checkOptions } from '../src/options.js';
 import { Task } from '../src/task.js';
+import { checkObservation, type Observation } from '../src/training/activationWatch.js';
 import { checkFits } from '../src/training/check.js';
 import { provenanceOf } from '../src/training/provenance.js';
 import { Recipe, type RecipeOptions } from '../src/training/recipe.js';
@@ -26,6 +27,8 @@ export interface PruneOptions extends z.input<typeof Options> {
   /** A folder for the run: called again with the same options, it goes on where the process was killed. */
   readonly to?: string;
   readonly signal?: AbortSignal;
+  /** In every training, as `train` takes it; snapshots are in the steps' epochs, and in the run's folder. */
+  readonly observeActivations?: Observation;
 }
 
 /**
@@ -41,8 +44,15 @@ export interface PruneOptions extends z.input<typeof Options> {
  */
 export function prune(model: LayersModel, options: PruneOptions = {}): Task<PruneEvent, PruneResult> {
   const memory = provenanceOf(model);
-  const { train: recipeOptions = memory.recipe, data = memory.data, to, signal, ...rest } = options;
-  const checked = checkOptions(Options, rest, 'prune', ['train', 'data', 'to', 'signal']);
+  const { train: recipeOptions = memory.recipe, data = memory.data, ...others } = options;
+  const { to, signal, observeActivations, ...rest } = others;
+  const checked = checkOptions(Options, rest, 'prune', [
+    'train',
+    'data',
+    'to',
+    'signal',
+    'observeActivations',
+  ]);
   checkSteps(checked.steps);
   const restart = restartOf(checked.restart, checked.activations);
   const graph = couplingGraph(model, checked);
@@ -56,7 +66,8 @@ export function prune(model: LayersModel, options: PruneOptions = {}): Task<Prun
       "prune: ablation 'random-reinitialisation' is what restart 'fresh' does anyway; use it with 'initial', 'rewind:K' or 'finetune'",
     );
   }
-  const plan = { ...checked, restart, graph, to, signal };
+  checkObservation('prune', observeActivations);
+  const plan = { ...checked, restart, graph, to, signal, observeActivations };
   if (recipeOptions === false) {
     if (restart.kind === 'rewind' || (checked.criterion === 'taylor' && !data)) {
       throw new OptionsError(

@@ -83,7 +83,8 @@ function planOf(model: LayersModel, plan: Plan): PlannedStep[] {
 }
 
 async function openRun(model: LayersModel, plan: Plan, to: string): Promise<RunDirectory> {
-  const { graph: _, to: __, signal: ___, data, criterion, exclude, ...settings } = plan;
+  const { graph: _, to: __, signal: ___, observeActivations: ____, data, ...rest } = plan;
+  const { criterion, exclude, ...settings } = rest;
   const { RunDirectory } = await import('../src/publish/runDirectory.js');
   const { sha256 } = await import('../src/publish/sha256.js');
   const digests: string[] = [];
@@ -265,7 +266,7 @@ function add(
 async function* training(
   model: LayersModel,
   { step, ...named }: { step: string; percent: number; ablation?: Ablation },
-  { recipe, data, signal }: Plan,
+  { recipe, data, signal, observeActivations }: Plan,
   directory: RunDirectory | undefined,
   {
     startEpoch = 0,
@@ -275,7 +276,14 @@ async function* training(
   const state = await directory?.training(step);
   const from = state ?? (startEpoch > 0 ? { epoch: startEpoch } : undefined);
   const checkpoints = directory || onCheckpoint ? 'every-epoch' : 'none';
-  const options = { ...recipe, data: data!, signal, from, checkpoints } as Parameters<typeof train>[1];
+  const options = {
+    ...recipe,
+    data: data!,
+    signal,
+    from,
+    checkpoints,
+    observeActivations,
+  } as Parameters<typeof train>[1];
   const task = train(model, options);
   for await (const event of task) {
     if (event.type === 'checkpoint') {

@@ -2,7 +2,7 @@
 /**
  * Every activation's forward and backward time beside ReLU's, as one table.
  *
- *   npm run bench:activations -- [--elements N] [--channels N] [--rounds N] [--threads N] [--clock wall|cpu] [--json]
+ *   npm run bench:activations -- [--elements N] [--channels N] [--rounds N] [--threads N] [--clock wall|cpu] [--json] [NAME ...]
  *
  * "relu" is libtorch's own pair of kernels, relu and threshold_backward, which PyTorch runs; activations that PyTorch has
  * are beside theirs. Sides take turns, one call each. `--clock cpu` counts the process's processor time, which other work
@@ -15,7 +15,8 @@ import { engine, tf } from '../dist/src/index.js';
 
 const WARMUP = 3; // rounds: allocator and threads settle
 
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     elements: { type: 'string', default: '12800000' },
     channels: { type: 'string', default: '64' },
@@ -106,6 +107,9 @@ const NAMES = [
   'apl',
   'srelu',
 ];
+const unknown = positionals.filter(name => !NAMES.includes(name));
+if (unknown.length > 0)
+  throw new Error(`bench-activations: no ${unknown.join(', ')}; there are ${NAMES.join(', ')}`);
 const CHOICES = {
   'pau channel': { name: 'pau', shared: 'channel' },
   'pau [7/6]': { name: 'pau', order: [7, 6] },
@@ -173,7 +177,7 @@ function race(contestants) {
   return times.map(({ forward, backward }) => ({ forward: median(forward), backward: median(backward) }));
 }
 
-const rows = NAMES.map(name => {
+const rows = (positionals.length > 0 ? positionals : NAMES).map(name => {
   const contestants = [relu, sides(name), PYTORCH[name], operators[name]].filter(Boolean);
   const [base, ours, ...others] = race(contestants);
   const ratio = ({ forward, backward }) => ({

@@ -46,6 +46,7 @@ export { type AplOptions, apl } from './activations/apl.js';
 export { type ClosestFunction, closestFunction } from './activations/closestFunction.js';
 export { type ConvertOptions, convertActivations } from './activations/convertActivations.js';
 export { type Fit, type FitOptions, type FitReport, fitPade } from './activations/fit.js';
+export type { Histogram } from './activations/histogram.js';
 export { maxout } from './activations/maxout.js';
 export { type MixtureOptions, mixture } from './activations/mixture.js';
 export { coefficients, PadeLayer, type Sharing } from './activations/padeLayer.js';
@@ -84,8 +85,9 @@ export { observeActivations } from './report/observe.js';
 export type { ActivationRecord, RunRecord, StepRecord } from './report/record.js';
 export { SafetensorsError } from './safetensors/errors.js';
 export { Task } from './task.js';
+export type { Observation, RangeWarning } from './training/activationWatch.js';
 export type { EpochRecord } from './training/epochRecord.js';
-export { evaluate } from './training/evaluate.js';
+export { type EvaluateOptions, evaluate } from './training/evaluate.js';
 export {
   type Metrics,
   type Provenance,

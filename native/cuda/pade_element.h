@@ -84,7 +84,7 @@ PADE_INLINE void readNoise(const Call& call, Noise& noise, int pair) {
     word1 = static_cast<uint32_t>(key[1]);
   }
   noise.amplitude = call.amplitude;
-  philox(static_cast<uint32_t>(pair), word0, word1, noise.before[pair], noise.middle[pair]);
+  readKey(noise, word0, word1, pair);
 }
 
 /// One set of coefficients, in registers.

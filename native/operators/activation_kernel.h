@@ -64,10 +64,84 @@ void randomSlopes(const T* of, const T* x, T* out, int64_t vectors, uint32_t fir
   Words lanes;
   for (int lane = 0; lane < kLanes; lane++) lanes[lane] = first + lane;
   for (int64_t i = 0; i < vectors * kLanes; i += kLanes) {
-    const Words draw = hashOf(lanes + static_cast<uint32_t>(i), noise.before, noise.middle) & 0xffffu;
+    const Words draw = drawsOf(spreadOf(lanes + static_cast<uint32_t>(i), noise.before), noise.shift, noise.multiplier) & 0xffffu;
     const Vector u = 0x1p-16f * __builtin_convertvector((Mask)(draw + draw) - 65535, Vector);
     const Vector v = load(x + i), from = load(of + i);
     store(out + i, v >= 0.0f ? from : from * (noise.mean + noise.halfWidth * u));
+  }
+}
+
+/// exp(v) for v <= 0 as scale · (1 + rest): 2^n, and exp(r) - 1 by its series for |r| <= ln(2) / 2 (error below 2e-8 r).
+/// NaN stays.
+struct Exponential {
+  Vector scale, rest;
+  Mask isNothing;  // below float32's normal numbers: exp(v) is 0
+
+  LANES_INLINE explicit Exponential(Vector v) : isNothing(v < -87.0f) {
+    const Vector held = isNothing ? broadcast(-87.0f) : v;
+    const Mask n = __builtin_convertvector(held * 1.44269504f - 0.5f, Mask);
+    const Vector whole = __builtin_convertvector(n, Vector);
+    const Vector r = (held - whole * 0.693359375f) + whole * 2.12194440e-4f;  // ln 2 in two parts, the first of few bits
+    Vector series = broadcast(1.0f / 5040);
+    series = series * r + 1.0f / 720;
+    series = series * r + 1.0f / 120;
+    series = series * r + 1.0f / 24;
+    series = series * r + 1.0f / 6;
+    series = series * r + 0.5f;
+    rest = r + (r * r) * series;
+    scale = (Vector)((Words)(n + 127) << 23);
+  }
+  LANES_INLINE Vector minusOne() const { return scale * rest + (scale - 1.0f); }
+  LANES_INLINE Vector value() const { return isNothing ? Vector{} : scale * rest + scale; }
+};
+
+LANES_INLINE Vector notAboveZero(Vector v) { return v > 0.0f ? Vector{} : v; }
+
+/// x above 0, else alpha (exp(rate x) - 1).
+template <typename T>
+void exponentialUnit(const T* x, T* y, int64_t vectors, float alpha, float rate) {
+  for (int64_t i = 0; i < vectors * kLanes; i += kLanes) {
+    const Vector v = load(x + i);
+    const Exponential e(notAboveZero(v * rate));
+    store(y + i, v > 0.0f ? v : alpha * e.minusOne());
+  }
+}
+template <typename T>
+void exponentialUnitBackward(const T* g, const T* x, T* dx, int64_t vectors, float alpha, float rate) {
+  for (int64_t i = 0; i < vectors * kLanes; i += kLanes) {
+    const Vector v = load(x + i), upstream = load(g + i);
+    const Exponential e(notAboveZero(v * rate));
+    store(dx + i, v > 0.0f ? upstream : upstream * (alpha * rate * e.value()));
+  }
+}
+
+/// The sigmoid of v, and 1 less it, without cancellation.
+struct Sigmoid {
+  Vector value, complement;
+  LANES_INLINE explicit Sigmoid(Vector v) {
+    const Vector e = Exponential((Vector)((Words)v | 0x80000000u)).value();  // exp(-|v|)
+    const Vector large = 1.0f / (1.0f + e), small = e * large;
+    value = v < 0.0f ? small : large;
+    complement = v < 0.0f ? large : small;
+  }
+};
+
+/// x · sigmoid(beta x)
+template <typename T>
+void swish(const T* x, T* y, int64_t vectors, float beta) {
+  for (int64_t i = 0; i < vectors * kLanes; i += kLanes) {
+    const Vector v = load(x + i);
+    store(y + i, v * Sigmoid(v * beta).value);
+  }
+}
+template <typename T>
+void swishBackward(const T* g, const T* x, T* dx, int64_t vectors, float beta) {
+  for (int64_t i = 0; i < vectors * kLanes; i += kLanes) {
+    const Vector v = load(x + i);
+    Vector inner = v * beta;
+    inner = inner > 100.0f ? broadcast(100.0f) : inner < -100.0f ? broadcast(-100.0f) : inner;  // or ∞ · 0 is NaN
+    const Sigmoid s(inner);
+    store(dx + i, load(g + i) * (s.value * (1.0f + inner * s.complement)));
   }
 }
 
@@ -106,7 +180,8 @@ void maxoutBackward(const T* g, const T* x, T* dx, int64_t vectors) {
 
 template <int R, int L, typename T>
 ActivationKernels<T> kernelsFor() {
-  return {hingesForward<R, L, T>, hingesBackward<R, L, T>, randomSlopes<T>, maxoutForward<T>, maxoutBackward<T>};
+  return {hingesForward<R, L, T>, hingesBackward<R, L, T>, randomSlopes<T>,  exponentialUnit<T>,
+          exponentialUnitBackward<T>, swish<T>,          swishBackward<T>, maxoutForward<T>, maxoutBackward<T>};
 }
 
 /// The mixture's hinges, PReLU's and SReLU's, and APL's are unrolled.

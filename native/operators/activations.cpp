@@ -1,9 +1,9 @@
 // The baseline activations that ATen has no fused operator for, forward and backward, on float32 and bfloat16:
-// padezoo::hinges (PReLU, mixture, APL, SReLU), padezoo::random_slopes (RReLU) and padezoo::maxout.
+// padezoo::hinges (PReLU, mixture, APL, SReLU), padezoo::random_slopes (RReLU) and padezoo::maxout; and, where ATen's are
+// slow, padezoo::exponential_unit (ELU, CELU) and padezoo::swish.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
-#include <torch/version.h>
 
 #include <cstring>
 #include <vector>
@@ -18,8 +18,9 @@ namespace {
 
 using at::Tensor;
 using pade::Bfloat16;
-using pade::hashOf;
+using pade::drawsOf;
 using pade::kLanes;
+using pade::spreadOf;
 
 constexpr int kMaxHinges = 16;
 constexpr int64_t kTile = 2048;   // elements whose sums are float32 before they go on in float64
@@ -37,7 +38,7 @@ struct HingeSums {
 };
 struct SlopeNoise {
   float mean, halfWidth;
-  uint32_t before, middle;
+  uint32_t before, shift, multiplier;
 };
 
 template <typename T>
@@ -45,6 +46,10 @@ struct ActivationKernels {
   void (*hingesForward)(const T*, T*, int64_t, const Hinges&);
   void (*hingesBackward)(const T*, const T*, T*, int64_t, const Hinges&, HingeSums&);
   void (*randomSlopes)(const T*, const T*, T*, int64_t, uint32_t, const SlopeNoise&);
+  void (*exponentialUnit)(const T*, T*, int64_t, float, float);
+  void (*exponentialUnitBackward)(const T*, const T*, T*, int64_t, float, float);
+  void (*swish)(const T*, T*, int64_t, float);
+  void (*swishBackward)(const T*, const T*, T*, int64_t, float);
   void (*maxoutForward)(const T*, T*, int64_t);  // of pairs
   void (*maxoutBackward)(const T*, const T*, T*, int64_t);
 };
@@ -195,9 +200,10 @@ Tensor randomSlopes(const Tensor& of, const Tensor& input, const Tensor& key, do
   TORCH_CHECK(input.numel() <= int64_t{1} << 32, "random_slopes is for up to 2^32 elements, got ", input.numel());
   const Tensor x = input.contiguous(), from = withLayoutOf(x, of);  // the draws belong to the row-major order
   const Tensor words = key.to(at::kLong);
-  SlopeNoise noise{static_cast<float>((lower + upper) / 2), static_cast<float>((upper - lower) / 2), 0, 0};
+  SlopeNoise noise{static_cast<float>((lower + upper) / 2), static_cast<float>((upper - lower) / 2), 0, 0,
+                   pade::multiplierOf(0)};
   pade::philox(0, static_cast<uint32_t>(words[0].item<int64_t>()), static_cast<uint32_t>(words[1].item<int64_t>()),
-               noise.before, noise.middle);
+               noise.before, noise.shift);
   Tensor result = at::empty_like(x);
   dispatch(x, [&](auto type) {
     using T = decltype(type);
@@ -279,14 +285,59 @@ Tensor maxoutBackward(const Tensor& gradient, const Tensor& input, int64_t piece
   return dx;
 }
 
-/// x above 0, else alpha * (exp(rate * x) - 1).
-Tensor exponentialUnit(const Tensor& x, double alpha, double rate) {
-#if TORCH_VERSION_MAJOR >= 2
-  return at::elu(x, alpha, 1, rate);
-#else
-  // libtorch 1.13 subtracts 1 from exp(x), which leaves a small x no digits.
-  return at::where(x.gt(0), x, at::expm1(x.mul(rate)).mul(alpha));
-#endif
+/// Both directions of a function without parameters; `kernel(pointers, out, vectors)`, gradient first where there is one.
+template <size_t Inputs, typename Kernel>
+Tensor elementwise(const std::array<Tensor, Inputs>& inputs, const Kernel& kernel) {
+  Tensor out = at::empty_like(inputs[0]);
+  dispatch(out, [&](auto type) {
+    using T = decltype(type);
+    std::array<const T*, Inputs> from;
+    for (size_t i = 0; i < Inputs; i++) from[i] = static_cast<const T*>(inputs[i].data_ptr());
+    T* to = static_cast<T*>(out.data_ptr());
+    const auto run = kernel(kernels<T>());
+    forBlocks(out.numel(), [&](int64_t, int64_t begin, int64_t count) {
+      forTile<T>(from, to, begin, count, [&](const auto& at, T* part, int64_t vectors, uint32_t) { run(at, part, vectors); });
+    });
+  });
+  return out;
+}
+
+Tensor exponentialUnit(const Tensor& input, double alpha, double rate) {
+  check(input);
+  return elementwise<1>({dense(input)}, [=](const auto& k) {
+    return [=, run = k.exponentialUnit](const auto& at, auto* out, int64_t vectors) {
+      run(at[0], out, vectors, static_cast<float>(alpha), static_cast<float>(rate));
+    };
+  });
+}
+
+Tensor exponentialUnitBackward(const Tensor& gradient, const Tensor& input, double alpha, double rate) {
+  check(input);
+  const Tensor x = dense(input);
+  return elementwise<2>({withLayoutOf(x, gradient), x}, [=](const auto& k) {
+    return [=, run = k.exponentialUnitBackward](const auto& at, auto* out, int64_t vectors) {
+      run(at[0], at[1], out, vectors, static_cast<float>(alpha), static_cast<float>(rate));
+    };
+  });
+}
+
+Tensor swish(const Tensor& input, double beta) {
+  check(input);
+  return elementwise<1>({dense(input)}, [=](const auto& k) {
+    return [=, run = k.swish](const auto& at, auto* out, int64_t vectors) {
+      run(at[0], out, vectors, static_cast<float>(beta));
+    };
+  });
+}
+
+Tensor swishBackward(const Tensor& gradient, const Tensor& input, double beta) {
+  check(input);
+  const Tensor x = dense(input);
+  return elementwise<2>({withLayoutOf(x, gradient), x}, [=](const auto& k) {
+    return [=, run = k.swishBackward](const auto& at, auto* out, int64_t vectors) {
+      run(at[0], at[1], out, vectors, static_cast<float>(beta));
+    };
+  });
 }
 
 }  // namespace
@@ -298,6 +349,9 @@ TORCH_LIBRARY_FRAGMENT(padezoo, library) {
       " -> (Tensor x, Tensor slope, Tensor weights, Tensor thresholds)");
   library.def("random_slopes(Tensor self, Tensor x, Tensor key, float lower, float upper) -> Tensor");
   library.def("exponential_unit(Tensor x, float alpha, float rate) -> Tensor");
+  library.def("exponential_unit_backward(Tensor gradient, Tensor x, float alpha, float rate) -> Tensor");
+  library.def("swish(Tensor x, float beta) -> Tensor");
+  library.def("swish_backward(Tensor gradient, Tensor x, float beta) -> Tensor");
   library.def("maxout(Tensor x, int pieces) -> Tensor");
   library.def("maxout_backward(Tensor gradient, Tensor x, int pieces) -> Tensor");
 }
@@ -306,10 +360,12 @@ TORCH_LIBRARY_IMPL(padezoo, CPU, library) {
   library.impl("hinges", &hinges);
   library.impl("hinges_backward", &hingesBackward);
   library.impl("random_slopes", &randomSlopes);
+  library.impl("exponential_unit", &exponentialUnit);
+  library.impl("exponential_unit_backward", &exponentialUnitBackward);
+  library.impl("swish", &swish);
+  library.impl("swish_backward", &swishBackward);
   library.impl("maxout", &maxout);
   library.impl("maxout_backward", &maxoutBackward);
 }
-
-TORCH_LIBRARY_IMPL(padezoo, CompositeExplicitAutograd, library) { library.impl("exponential_unit", &exponentialUnit); }
 
 }  // namespace padezoo

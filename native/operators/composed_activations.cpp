@@ -1,6 +1,7 @@
 // The baseline activations and pooling composed of ATen operators, for devices without a kernel of ours. Nothing is read
 // back to the CPU, so that a whole step can be captured as a graph.
 #include <torch/library.h>
+#include <torch/version.h>
 
 #include "composed.h"
 
@@ -72,6 +73,29 @@ Tensor maxoutBackward(const Tensor& gradient, const Tensor& x, int64_t pieces) {
   return scattered(gradient, largest(inPieces(x, pieces)).second, pieces).reshape(x.sizes());
 }
 
+/// x above 0, else alpha * (exp(rate * x) - 1).
+Tensor exponentialUnit(const Tensor& x, double alpha, double rate) {
+#if TORCH_VERSION_MAJOR >= 2
+  return at::elu(x, alpha, 1, rate);
+#else
+  // libtorch 1.13 subtracts 1 from exp(x), which leaves a small x no digits.
+  return at::where(x.gt(0), x, at::expm1(x.mul(rate)).mul(alpha));
+#endif
+}
+
+Tensor exponentialUnitBackward(const Tensor& gradient, const Tensor& x, double alpha, double rate) {
+  return at::elu_backward(gradient, alpha, 1, rate, false, x);
+}
+
+/// x * sigmoid(beta * x)
+Tensor swish(const Tensor& x, double beta) {
+  return beta == 1 ? at::silu(x) : at::silu(x.mul(beta)).div(beta);
+}
+
+Tensor swishBackward(const Tensor& gradient, const Tensor& x, double beta) {
+  return at::silu_backward(gradient, beta == 1 ? x : x.mul(beta));
+}
+
 /// [n, h, w, c] -> [n, h / window, w / window, c, window²], without what does not fill a window.
 Tensor windows(const Tensor& x, int64_t window) {
   TORCH_CHECK(x.dim() == 4 && window >= 1 && window <= 15 && window <= x.size(1) && window <= x.size(2),
@@ -105,6 +129,10 @@ TORCH_LIBRARY_IMPL(padezoo, CompositeExplicitAutograd, library) {
   library.impl("hinges_backward", &hingesBackward);
   library.impl("maxout", &maxout);
   library.impl("maxout_backward", &maxoutBackward);
+  library.impl("exponential_unit", &exponentialUnit);
+  library.impl("exponential_unit_backward", &exponentialUnitBackward);
+  library.impl("swish", &swish);
+  library.impl("swish_backward", &swishBackward);
   library.impl("max_pool", &maxPool);
   library.impl("max_pool_backward", &maxPoolBackward);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "composed.h"
+#include "pade_noise.h"
 
 namespace padezoo {
 namespace composed {
@@ -41,14 +42,25 @@ std::pair<Tensor, Tensor> philox(int64_t counter, const Tensor& key) {
   return {c0, c1};
 }
 
-Tensor hashOf(const Tensor& elements, const std::pair<Tensor, Tensor>& key) {
-  Tensor v = elements.bitwise_xor(key.first);
-  v = v.bitwise_xor(v.bitwise_right_shift(16));
-  v = product(v, 0x21f0aaad);
-  v = v.bitwise_xor(v.bitwise_right_shift(15));
-  v = product(v.add(key.second).bitwise_and(kWord), 0xd35a2d97);
-  return v.bitwise_xor(v.bitwise_right_shift(15));
-}
+/// The draws of pade_noise.h.
+class Draws {
+ public:
+  Draws(const Tensor& elements, const Tensor& key) : key_(key) {
+    Tensor v = elements.bitwise_xor(philox(0, key).first);
+    v = v.bitwise_xor(v.bitwise_right_shift(16));
+    v = product(v, 0x21f0aaad);
+    spread_ = v.bitwise_xor(v.bitwise_right_shift(15));
+  }
+  /// Both draws of a pair in one word.
+  Tensor of(int64_t pair) const {
+    const Tensor shifted = spread_.add(philox(pair, key_).second).bitwise_and(kWord);
+    const Tensor v = product(shifted, ::pade::multiplierOf(static_cast<int>(pair)));
+    return v.bitwise_xor(v.bitwise_right_shift(15));
+  }
+
+ private:
+  Tensor key_, spread_;
+};
 
 enum class Form { AbsoluteSum, AbsolutePolynomial, SumOfAbsolutes, Unsafe };
 
@@ -84,9 +96,10 @@ class Rational {
     n_ = denominator.size(-1) - 1 + first_;
     if (noise > 0) {
       const Tensor elements = at::arange(x.numel(), x.options().dtype(at::kLong)).view(x.sizes());
+      const Draws draws(elements, *key);
       Tensor hash;
       for (int64_t i = 0; i <= m_ + n_ + 1 - first_; i++) {
-        if (i % 2 == 0) hash = hashOf(elements, philox(i / 2, *key));
+        if (i % 2 == 0) hash = draws.of(i / 2);
         const Tensor draw = i % 2 ? hash.bitwise_right_shift(16) : hash.bitwise_and(0xffff);
         factors_.push_back(draw.mul(2).sub(65535).to(type_).mul(noise / 65536).add(1));
       }
@@ -200,7 +213,7 @@ std::tuple<Tensor, Tensor, Tensor> padeBackward(const Tensor& gradient, const Te
 /// padezoo::random_slopes: `of` where x is not below 0, else times a slope drawn from U(lower, upper).
 Tensor randomSlopes(const Tensor& of, const Tensor& x, const Tensor& key, double lower, double upper) {
   const Tensor elements = at::arange(x.numel(), x.options().dtype(at::kLong)).view(x.sizes());
-  const Tensor draw = hashOf(elements, philox(0, key)).bitwise_and(0xffff).mul(2).sub(65535).to(at::kFloat).mul(0x1p-16);
+  const Tensor draw = Draws(elements, key).of(0).bitwise_and(0xffff).mul(2).sub(65535).to(at::kFloat).mul(0x1p-16);
   const Tensor slopes = draw.mul((upper - lower) / 2).add((lower + upper) / 2);
   return at::where(x.ge(0), of, of.to(at::kFloat).mul(slopes).to(of.scalar_type()));
 }

@@ -56,8 +56,8 @@ struct LaneSums {
 struct Noise {
   static constexpr int kPairs = kMaxDegree + 1;
   float amplitude = 0;
-  uint32_t before[kPairs] = {};
-  uint32_t middle[kPairs] = {};
+  uint32_t before = 0;
+  uint32_t shift[kPairs] = {};
 };
 
 /// Vectors of a tensor with the same pattern, `stride` elements apart; `first` is the index of the first element.

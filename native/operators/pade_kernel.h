@@ -19,41 +19,69 @@ struct Largest {
   }
 };
 
-/// A run's coefficients in registers, and what the noise makes of them for one vector of elements.
-template <Form F, int M, int N, bool Noisy>
+/// A run's coefficients in registers, and what the noise makes of them for one vector of elements: c * (one + step * draw),
+/// for values alone as (c * one) + (c * step) * draw, for the derivatives with the factor, which they need as well.
+template <Form F, int M, int N, bool Noisy, bool Derivatives>
 struct Coefs {
   static constexpr int kA = (M < 0 ? kMaxDegree : M) + 1, kB = (N < 0 ? kMaxDegree : N) + 1;
+  static constexpr bool kSteps = Noisy && !Derivatives;
   const int runtimeM, runtimeN;
+  const float one, step;
   Vector a[kA], b[kB];
-  Vector factors[Noisy ? kA + kB + 1 : 1];  // numerator's, then denominator's
+  Vector stepA[kSteps ? kA : 1], stepB[kSteps ? kB : 1];
+  Words words[Noisy ? Noise::kPairs : 1] = {};  // two draws each
+  Vector draws[Noisy ? kA + kB + 1 : 1];  // numerator's, then denominator's; with derivatives the factors
 
-  LANES_INLINE Coefs(const Shape& shape, const Pattern& pattern) : runtimeM(shape.m), runtimeN(shape.n) {
-    for (int i = 0; i <= m(); i++) a[i] = load(pattern.a[i]);
-    for (int k = 0; k <= n(); k++) b[k] = load(pattern.b[k]);
+  LANES_INLINE Coefs(const Shape& shape, const Pattern& pattern, const Noise& noise)
+      : runtimeM(shape.m), runtimeN(shape.n),
+        one(1 - noise.amplitude * (65535 * 0x1p-16f)), step(noise.amplitude * 0x1p-15f) {
+    for (int i = 0; i <= m(); i++) {
+      a[i] = load(pattern.a[i]) * (kSteps ? one : 1.0f);
+      if constexpr (kSteps) stepA[i] = load(pattern.a[i]) * step;
+    }
+    for (int k = 0; k <= n(); k++) {
+      b[k] = load(pattern.b[k]) * (kSteps ? one : 1.0f);
+      if constexpr (kSteps) stepB[k] = load(pattern.b[k]) * step;
+    }
   }
   LANES_INLINE int m() const { return M < 0 ? runtimeM : M; }
   LANES_INLINE int n() const { return N < 0 ? runtimeN : N; }
-  LANES_INLINE void draw(const Noise& noise, Words elements) {
+  LANES_INLINE int count() const { return m() + n() + 1 + (F == Form::AbsolutePolynomial); }
+  /// The draws of a vector of elements, ahead of time: so long a chain of operators would hold up the next vector's.
+  LANES_INLINE void prepare(const Noise& noise, Words elements) {
     if constexpr (Noisy) {
-      const int count = m() + n() + 1 + (F == Form::AbsolutePolynomial);
-      for (int pair = 0; 2 * pair < count; pair++) {
-        const Words hash = hashOf(elements, noise.before[pair], noise.middle[pair]);
-        // 1 + amplitude * (2 * draw - 65535) / 65536
-        const auto factor = [&](Words draw) __attribute__((always_inline)) {
-          return (1 - noise.amplitude * (65535 * 0x1p-16f)) +
-                 (noise.amplitude * 0x1p-15f) * __builtin_convertvector((Mask)draw, Vector);
-        };
-        factors[2 * pair] = factor(hash & 0xffffu);
-        if (2 * pair + 1 < count) factors[2 * pair + 1] = factor(hash >> 16);
+      const Words spread = spreadOf(elements, noise.before);
+      const int pairs = (count() + 1) / 2;
+#pragma GCC unroll 11
+      for (int pair = 0; pair < pairs; pair++) words[pair] = drawsOf(spread, noise.shift[pair], multiplierOf(pair));
+    }
+  }
+  /// Takes what was prepared.
+  LANES_INLINE void draw() {
+    if constexpr (Noisy) {
+      const auto kept = [&](Words draw) __attribute__((always_inline)) {
+        const Vector v = __builtin_convertvector((Mask)draw, Vector);
+        return Derivatives ? one + step * v : v;
+      };
+      const int pairs = (count() + 1) / 2;
+#pragma GCC unroll 11
+      for (int pair = 0; pair < pairs; pair++) {
+        draws[2 * pair] = kept(words[pair] & 0xffffu);
+        if (2 * pair + 1 < count()) draws[2 * pair + 1] = kept(words[pair] >> 16);
       }
     }
   }
-  LANES_INLINE Vector byA(Vector v, int i) const { return Noisy ? v * factors[i] : v; }
-  LANES_INLINE Vector byB(Vector v, int k) const {
-    return Noisy ? v * factors[m() + k + (F == Form::AbsolutePolynomial)] : v;
+  LANES_INLINE int placeOfB(int k) const { return m() + k + (F == Form::AbsolutePolynomial); }
+  LANES_INLINE Vector byA(Vector v, int i) const { return Noisy ? v * draws[i] : v; }
+  LANES_INLINE Vector byB(Vector v, int k) const { return Noisy ? v * draws[placeOfB(k)] : v; }
+  LANES_INLINE Vector A(int i) const {
+    if constexpr (kSteps) return a[i] + stepA[i] * draws[i];
+    else return byA(a[i], i);
   }
-  LANES_INLINE Vector A(int i) const { return byA(a[i], i); }
-  LANES_INLINE Vector B(int k) const { return byB(b[k], k); }
+  LANES_INLINE Vector B(int k) const {
+    if constexpr (kSteps) return b[k] + stepB[k] * draws[placeOfB(k)];
+    else return byB(b[k], k);
+  }
 };
 
 /// P, Q and what their derivatives share, for one vector of elements.
@@ -63,7 +91,7 @@ struct Evaluation {
   Vector dp, ds, s;      // P', dS/dx (by |x| for SumOfAbsolutes), and S, the denominator's sum
 
   template <Form F, int M, int N, bool Noisy>
-  LANES_INLINE Evaluation(Vector x, const Shape& shape, const Coefs<F, M, N, Noisy>& c) {
+  LANES_INLINE Evaluation(Vector x, float q0, const Coefs<F, M, N, Noisy, Derivatives>& c) {
     const Vector inner = F == Form::SumOfAbsolutes ? absolute(x) : x;
     Vector p = c.A(c.m());
     dp = Vector{};
@@ -87,11 +115,15 @@ struct Evaluation {
     }
     if (F == Form::AbsolutePolynomial) s += c.B(0);
     const bool folded = F == Form::AbsoluteSum || F == Form::AbsolutePolynomial;
-    const Vector q = (folded ? absolute(s) : s) + (F == Form::Unsafe ? 1.0f : static_cast<float>(shape.q));
+    const Vector q = (folded ? absolute(s) : s) + q0;
     reciprocal = 1.0f / q;
     y = p * reciprocal;
   }
 };
+
+/// What Q starts from.
+template <Form F>
+LANES_INLINE float boundOf(const Shape& shape) { return F == Form::Unsafe ? 1.0f : static_cast<float>(shape.q); }
 
 LANES_INLINE Words elementsFrom(uint32_t first) {
   Words words;
@@ -101,26 +133,31 @@ LANES_INLINE Words elementsFrom(uint32_t first) {
 
 template <Form F, int M, int N, bool Noisy, typename T>
 bool forwardRun(const Run<T>& run, const Shape& shape, const Pattern& pattern, const Noise& noise) {
-  Coefs<F, M, N, Noisy> c(shape, pattern);
+  Coefs<F, M, N, Noisy, false> c(shape, pattern, noise);
+  const float q = boundOf<F>(shape);
   Largest largest;
   const Words lanes = elementsFrom(run.first);
+  c.prepare(noise, lanes);
   for (int64_t i = 0; i < run.vectors; i++) {
     const int64_t at = i * run.stride;
     if (run.stride != kLanes) __builtin_prefetch(run.x + at + kAhead * run.stride);
     const Vector x = load(run.x + at);
     largest.see(x);
-    c.draw(noise, lanes + static_cast<uint32_t>(at));
-    store(run.out + at, Evaluation<false>(x, shape, c).y);
+    c.draw();
+    c.prepare(noise, lanes + static_cast<uint32_t>(at + run.stride));
+    store(run.out + at, Evaluation<false>(x, q, c).y);
   }
   return largest.above(shape.limit);
 }
 
 template <Form F, int M, int N, bool Noisy, bool Careful, typename T>
 bool backwardRun(const Run<T>& run, const Shape& shape, const Pattern& pattern, const Noise& noise, LaneSums& sums) {
-  Coefs<F, M, N, Noisy> c(shape, pattern);
+  Coefs<F, M, N, Noisy, true> c(shape, pattern, noise);
+  const float q = boundOf<F>(shape);
   Vector da[c.kA] = {}, db[c.kB] = {};
   Largest largest;
   const Words lanes = elementsFrom(run.first);
+  c.prepare(noise, lanes);
   for (int64_t i = 0; i < run.vectors; i++) {
     const int64_t at = i * run.stride;
     Vector x = load(run.x + at), upstream = load(run.gradient + at);
@@ -136,8 +173,9 @@ bool backwardRun(const Run<T>& run, const Shape& shape, const Pattern& pattern, 
     } else {
       largest.see(x);
     }
-    c.draw(noise, lanes + static_cast<uint32_t>(at));
-    const Evaluation<true> e(x, shape, c);
+    c.draw();
+    c.prepare(noise, lanes + static_cast<uint32_t>(at + run.stride));
+    const Evaluation<true> e(x, q, c);
     const Vector t = upstream * e.reciprocal;
     const bool folded = F == Form::AbsoluteSum || F == Form::AbsolutePolynomial;
     const Vector ySide = folded ? withSign(e.y, e.s) : e.y;

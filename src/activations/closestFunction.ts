@@ -1,4 +1,5 @@
 /** Which known function an activation has become, up to scale and shift. */
+import { OptionsError } from '../errors.js';
 import { descend } from './descend.js';
 import { functionByName } from './functions.js';
 
@@ -30,6 +31,7 @@ const STEP = 1e-6;
  *
  * @param inputs at which the functions are compared, each as heavy as often as it is there
  * @param names default: every function that `pau({ init })` knows by name
+ * @throws OptionsError without inputs or names, or where `g` is not finite
  */
 export function closestFunction(
   g: (x: number) => number,
@@ -37,6 +39,17 @@ export function closestFunction(
   names: readonly string[] = NAMES,
 ): ClosestFunction {
   const ys = inputs.map(g);
+  if (inputs.length === 0 || names.length === 0) {
+    throw new OptionsError(
+      `closestFunction: needs inputs to compare at and functions to compare with, got ${inputs.length} and ${names.length}`,
+    );
+  }
+  const wrong = ys.findIndex(y => !Number.isFinite(y));
+  if (wrong >= 0) {
+    throw new OptionsError(
+      `closestFunction: the activation is ${ys[wrong]} at ${inputs[wrong]}; leave that input out`,
+    );
+  }
   const found = names.flatMap(name => STARTS.map(start => matched(name, start, inputs, ys)));
   return found.reduce((best, each) => (each.rmsError < best.rmsError ? each : best));
 }

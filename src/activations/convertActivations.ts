@@ -15,8 +15,14 @@ interface LayerJson {
   class_name: string;
   /** Of functional networks only, as are `inbound_nodes`: [layer, which call of it, which output, arguments]. */
   name?: string;
-  config: Record<string, unknown> & { name: string; activation?: string };
+  config: LayerConfig;
   inbound_nodes?: Reference[][];
+}
+interface LayerConfig extends Record<string, unknown> {
+  name: string;
+  activation?: string;
+  /** Of a network that is a layer of another. */
+  layers?: LayerJson[];
 }
 type Reference = [layer: string, ...rest: unknown[]];
 interface Graph {
@@ -24,13 +30,20 @@ interface Graph {
   output_layers?: Reference[];
 }
 
+/** Layers whose own `activation` comes last, so that a layer behind them does the same. */
+const APPLIES_LAST =
+  /^(Dense|Conv[123]D|Conv[23]DTranspose|SeparableConv2D|DepthwiseConv2D|LocallyConnected[12]D|Activation)$/;
+/** What belongs to a layer's place in the network and not to its kind. */
+const OF_THE_PLACE = ['batch_input_shape', 'dtype'];
+
 /**
  * A copy of the network in which one activation stands in place of another, under the same names; every other layer
- * keeps its weights.
+ * keeps its weights. Networks inside the network are converted too.
  *
  * @param model any LayersModel, sequential or functional; borrowed
  * @returns a LayersModel that the caller disposes
- * @throws OptionsError when the network has no such activation, or the new one needs other convolutions (maxout)
+ * @throws OptionsError when the network has no such activation, when it is inside a recurrent layer, or when the new one
+ *   needs other convolutions (maxout) or one layer for all places (`shared: 'network'`)
  */
 export async function convertActivations(
   model: layers.LayersModel,
@@ -38,57 +51,106 @@ export async function convertActivations(
 ): Promise<layers.LayersModel> {
   const wanted = activationOf(from);
   const replacement = activationOf(to);
-  if ((replacement.filtersFactor ?? 1) !== 1) {
-    throw new OptionsError(
-      `convertActivations: ${replacement.kind} needs ${replacement.filtersFactor} times the filters; build the network with it`,
-    );
+  const refused =
+    (replacement.filtersFactor ?? 1) !== 1
+      ? `needs ${replacement.filtersFactor} times the filters`
+      : replacement.forNetwork && 'is one layer for the whole network';
+  if (refused) {
+    throw new OptionsError(`convertActivations: ${replacement.kind} ${refused}; build the network with it`);
   }
   const topology = JSON.parse(model.toJSON() as string) as { config: Graph };
-  const replaced = replaceIn(topology.config, wanted, name => jsonOf(replacement.layer(name)));
-  if (replaced === 0) {
+  const conversion = new Conversion(wanted, replacement);
+  conversion.replaceIn(topology.config);
+  if (conversion.replaced.size === 0) {
     throw new OptionsError(`convertActivations: ${model.name} has no activation ${wanted.kind}`);
   }
   const converted = await layers.models.modelFromJSON({ modelTopology: topology as never });
-  const sources = new Map(model.layers.map(layer => [layer.name, layer]));
-  tf.tidy(() => {
-    for (const layer of converted.layers) {
-      const source = sources.get(layer.name);
-      if (source?.getClassName() === layer.getClassName()) layer.setWeights(source.getWeights());
-    }
-  });
+  tf.tidy(() => copyWeights(model.layers, converted.layers, conversion.replaced));
   return converted;
 }
 
-/** Changes the graph, and says in how many places. */
-function replaceIn(graph: Graph, wanted: Activation, make: (name: string) => LayerJson): number {
-  const identifier = wanted.config.name; // as Keras's `activation` has it
-  const described = jsonOf(wanted.layer('wanted'));
-  const isWanted = ({ class_name: type, config }: LayerJson) =>
-    type === 'Activation'
-      ? config.activation === identifier
-      : type === described.class_name && sameConfig(config, described.config);
-  let replaced = 0;
-  graph.layers = graph.layers.flatMap(layer => {
-    const { config } = layer;
-    if (isWanted(layer)) {
-      replaced++;
-      return [{ ...layer, ...make(config.name) }];
-    }
-    if (config.activation !== identifier) return [layer];
-    replaced++;
-    config.activation = 'linear';
-    return [layer, inserted(layer, make(`${config.name}_activation`))];
-  });
-  for (const layer of graph.layers) {
-    const producer = layer.config.name;
-    if (!graph.layers.some(({ config }) => config.name === `${producer}_activation`)) continue;
-    redirect(graph, producer, `${producer}_activation`);
+/** Every layer's weights to the one of the same name, but those of the layers that are new. */
+function copyWeights(
+  from: readonly layers.layers.Layer[],
+  to: readonly layers.layers.Layer[],
+  replaced: ReadonlySet<string>,
+  path = '',
+): void {
+  const sources = new Map(from.map(layer => [layer.name, layer]));
+  for (const layer of to) {
+    const source = sources.get(layer.name);
+    const place = `${path}${layer.name}`;
+    if (!source || replaced.has(place)) continue;
+    const [parts, sourceParts] = [layer, source].map(each => (each as Partial<layers.LayersModel>).layers);
+    if (parts && sourceParts) copyWeights(sourceParts, parts, replaced, `${place}/`);
+    else layer.setWeights(source.getWeights());
   }
-  return replaced;
+}
+
+/** Changes a network's JSON. */
+class Conversion {
+  /** The new layers, by name; those of networks inside by `'outer/inner'`. */
+  readonly replaced = new Set<string>();
+  readonly #wanted: LayerJson;
+  /** As Keras's `activation` has it, where it has the wanted one. */
+  readonly #identifier: string | undefined;
+  readonly #replacement: LayerJson;
+
+  constructor(wanted: Activation, replacement: Activation) {
+    this.#wanted = jsonOf(wanted.layer('wanted'));
+    const { config } = wanted;
+    const usual = JSON.stringify(activationOf(config.name).config) === JSON.stringify(config);
+    this.#identifier = usual ? config.name : undefined;
+    this.#replacement = jsonOf(replacement.layer('replacement'));
+  }
+
+  replaceIn(graph: Graph, path = ''): void {
+    const names = new Set(graph.layers.map(({ config }) => config.name));
+    const inserted = new Map<string, string>();
+    graph.layers = graph.layers.flatMap(layer => {
+      const { class_name: type, config } = layer;
+      if (config.layers) this.replaceIn(config as unknown as Graph, `${path}${config.name}/`);
+      if (this.#isWanted(layer)) {
+        this.replaced.add(`${path}${config.name}`);
+        return [{ ...layer, ...this.#made(config.name, config) }];
+      }
+      if (this.#identifier === undefined || config.activation !== this.#identifier) return [layer];
+      if (!APPLIES_LAST.test(type)) {
+        throw new OptionsError(
+          `convertActivations: ${config.name} is a ${type}, inside which ${config.activation} cannot be replaced`,
+        );
+      }
+      const name = freeName(`${config.name}_activation`, names);
+      this.replaced.add(`${path}${name}`);
+      inserted.set(config.name, name);
+      config.activation = 'linear';
+      return [layer, behind(layer, this.#made(name))];
+    });
+    for (const [producer, name] of inserted) redirect(graph, producer, name);
+  }
+
+  #isWanted({ class_name: type, config }: LayerJson): boolean {
+    if (type === 'Activation') return config.activation === this.#identifier;
+    if (type === 'ReLU' && config.max_value === 6) return this.#wanted.class_name === 'ReLU6';
+    return type === this.#wanted.class_name && sameConfig(config, this.#wanted.config);
+  }
+
+  #made(name: string, place: Record<string, unknown> = {}): LayerJson {
+    const kept = OF_THE_PLACE.filter(key => key in place).map(key => [key, place[key]]);
+    const { class_name, config } = this.#replacement;
+    return { class_name, config: { ...config, ...Object.fromEntries(kept), name } };
+  }
+}
+
+function freeName(name: string, taken: Set<string>): string {
+  let free = name;
+  for (let i = 1; taken.has(free); i++) free = `${name}_${i}`;
+  taken.add(free);
+  return free;
 }
 
 /** The activation as a layer of its own that reads every call of `producer`. */
-function inserted(producer: LayerJson, activation: LayerJson): LayerJson {
+function behind(producer: LayerJson, activation: LayerJson): LayerJson {
   if (!producer.inbound_nodes) return activation; // a sequential network: it is the next in line
   const calls = producer.inbound_nodes.map((_, call): Reference[] => [[producer.config.name, call, 0, {}]]);
   return { ...activation, name: activation.config.name, inbound_nodes: calls };
@@ -117,6 +179,11 @@ function jsonOf(layer: layers.layers.Layer): LayerJson {
 }
 
 function sameConfig(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
-  const relevant = ({ name: _, trainable: __, ...rest }: Record<string, unknown>) => JSON.stringify(rest);
+  const relevant = (config: Record<string, unknown>) =>
+    JSON.stringify(
+      Object.entries(config)
+        .filter(([key, value]) => value != null && ![...OF_THE_PLACE, 'name', 'trainable'].includes(key))
+        .sort(([one], [other]) => (one < other ? -1 : 1)),
+    );
   return relevant(a) === relevant(b);
 }

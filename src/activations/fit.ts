@@ -77,13 +77,18 @@ const LEAST_SLOPE = 1e-3;
 export function fitPade(f: (x: number) => number, options: FitOptions = {}): Fit {
   const settings = checkOptions(FitOptions, options, 'fitPade');
   const { range } = settings;
-  const xs = pointsOf(range);
-  const ys = xs.map(f);
-  if (!ys.every(Number.isFinite)) {
-    throw new OptionsError(`fitPade: the function must be finite on [${range.join(', ')}]`);
+  if (typeof f !== 'function') {
+    throw new OptionsError(`fitPade: expected a function of x, such as Math.tanh, got ${String(f)}`);
   }
-  checkWishes(settings);
-  const rational = settings.method === 'pade' ? approximant(f, settings) : search(f, xs, ys, settings);
+  const ys = pointsOf(range).map(f);
+  const wrong = ys.findIndex(y => !Number.isFinite(y));
+  if (wrong >= 0) {
+    throw new OptionsError(
+      `fitPade: the function must be finite on [${range.join(', ')}], but is ${ys[wrong]} at ${pointsOf(range)[wrong]}`,
+    );
+  }
+  checkWishes(settings, f);
+  const rational = settings.method === 'pade' ? approximant(f, settings) : searchScaled(f, ys, settings);
   return { ...rational, ...reportOf(rational, f, range) };
 }
 
@@ -94,9 +99,11 @@ export function reportOf(
   range: readonly [number, number],
 ): FitReport {
   const errors = pointsOf(range).map(x => Math.abs(evaluateRational(rational, x) - f(x)));
+  const maximumError = Math.max(...errors);
+  const relative = errors.map(error => error / maximumError); // squares of large or small errors are no float64
   return {
-    maximumError: Math.max(...errors),
-    rmsError: Math.sqrt(squared(errors) / errors.length),
+    maximumError,
+    rmsError: maximumError > 0 ? maximumError * Math.sqrt(squared(relative) / errors.length) : maximumError,
     atZero: evaluateRational(rational, 0),
     tailSlopes: tailSlopes(rational),
   };
@@ -106,7 +113,13 @@ function pointsOf([from, to]: readonly [number, number]): number[] {
   return Array.from({ length: POINTS }, (_, i) => from + ((to - from) * i) / (POINTS - 1));
 }
 
-function checkWishes({ order: [m, n], form, method, tailSlope, atZero, monotone }: Settings): void {
+function checkWishes(
+  { order: [m, n], form, method, tailSlope, atZero, monotone }: Settings,
+  f: (x: number) => number,
+): void {
+  if (atZero === 'exact' && !Number.isFinite(f(0))) {
+    throw new OptionsError(`fitPade: atZero 'exact' needs a value at 0, but the function is ${f(0)} there`);
+  }
   if (tailSlope !== undefined && (m !== n + 1 || n === 0)) {
     throw new OptionsError(
       `fitPade: a slope at infinity needs order [n + 1, n] with n from 1, got [${m}, ${n}]`,
@@ -194,6 +207,38 @@ class Constraints {
     const last = denominator.at(-1)!;
     return this.#settings.form === 'unsafe' ? last : Math.abs(last);
   }
+}
+
+/** The largest |x| of the authors' range, on which the search is well conditioned. */
+const USUAL_X = 3;
+/** Largest |f| between which a function is fitted as it is; others are brought to `USUAL_X` as well. */
+const USUAL_Y = [1 / 16, 16] as const;
+
+/** Searches with x and y of usual size: what is beyond loses its digits to the powers of x, or to the damping. */
+function searchScaled(f: (x: number) => number, ys: readonly number[], settings: Settings): Rational {
+  const { range, form, tailSlope } = settings;
+  const largest = (values: readonly number[]) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+  const s = largest(range) / USUAL_X;
+  const height = largest(ys);
+  const t = height === 0 || (height >= USUAL_Y[0] && height <= USUAL_Y[1]) ? 1 : height / USUAL_X;
+  const unit: Settings = {
+    ...settings,
+    range: [range[0] / s, range[1] / s],
+    ...(tailSlope === undefined ? {} : { tailSlope: (tailSlope * s) / t }),
+  };
+  const us = pointsOf(range).map(x => x / s);
+  const found = search(
+    u => f(u * s) / t,
+    us,
+    ys.map(y => y / t),
+    unit,
+  );
+  const from = firstDegree(form);
+  return {
+    ...found,
+    numerator: found.numerator.map((a, i) => (a / s ** i) * t),
+    denominator: found.denominator.map((b, k) => b / s ** (k + from)),
+  };
 }
 
 function search(

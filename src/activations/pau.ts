@@ -35,7 +35,11 @@ const PauOptions = z.strictObject({
   /** Lower bound of Q in the safe forms. */
   q: z.number().gt(0).lte(1).default(1),
   /** Where a function is fitted. */
-  range: z.tuple([z.number(), z.number()]).readonly().default([-3, 3]),
+  range: z
+    .tuple([z.number(), z.number()])
+    .readonly()
+    .refine(([from, to]) => from < to, 'must rise')
+    .default([-3, 3]),
   /** What has coefficients of its own: each layer, each channel, each of so many groups of channels, or the network. */
   shared: z
     .union([z.enum(['layer', 'channel', 'network']), z.strictObject({ groups: z.int().min(1) })])

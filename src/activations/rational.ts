@@ -26,6 +26,11 @@ export interface Rational {
   readonly q: number;
 }
 
+/** Degrees of P and Q, as `pau({ order })` has them. */
+export function orderOf({ numerator, denominator, form }: Rational): readonly [number, number] {
+  return [numerator.length - 1, denominator.length - 1 + firstDegree(form)];
+}
+
 /** P/Q at one x, with its derivatives. */
 export interface RationalValue {
   readonly y: number;

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { z } from 'zod';
-import { exponentialUnit, silu } from '../ops/smoothUnits.js';
+import * as ops from '../ops/smoothUnits.js';
 import { checkOptions } from '../options.js';
 import type { Activation } from './activation.js';
 import { ActivationLayer, type ActivationLayerArgs, single } from './activationLayer.js';
@@ -30,7 +30,7 @@ export class ContinuousELU extends ActivationLayer {
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return exponentialUnit(single(inputs), { alpha: this.#alpha, rate: 1 / this.#alpha });
+    return ops.exponentialUnit(single(inputs), { alpha: this.#alpha, rate: 1 / this.#alpha });
   }
 
   override getConfig(): tf.serialization.ConfigDict {
@@ -56,9 +56,7 @@ export class Swish extends ActivationLayer {
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    const x = single(inputs);
-    if (this.#beta === 1) return silu(x);
-    return tf.tidy(() => tf.div(silu(tf.mul(x, this.#beta)), this.#beta));
+    return ops.swish(single(inputs), this.#beta);
   }
 
   override getConfig(): tf.serialization.ConfigDict {

@@ -1,4 +1,5 @@
 /** Progress on standard error: a bar on a terminal, a line per epoch elsewhere. */
+import { clearLine, cursorTo } from 'node:readline';
 import { SingleBar } from 'cli-progress';
 import type { PlannedStep } from '../../pruning/plan.js';
 import type { PruneEvent, PruneResult } from '../../pruning/prune.js';
@@ -21,6 +22,7 @@ class TrainProgress {
     if (event.type === 'start') this.#start(event);
     else if (event.type === 'step') this.#step(event);
     else if (event.type === 'epoch') this.#epoch(event);
+    else if (event.type === 'warning') this.#warning(event);
   }
 
   #start({ epochs, stepsPerEpoch }: Extract<TrainEvent, { type: 'start' }>): void {
@@ -53,6 +55,15 @@ class TrainProgress {
     note(
       `${this.#label}: epoch ${epoch}/${this.#epochs}  loss ${trainLoss.toFixed(3)}  test ${percentage(testAccuracy)}  ${seconds.toFixed(1)} s`,
     );
+  }
+
+  #warning({ message }: Extract<TrainEvent, { type: 'warning' }>): void {
+    if (this.#bar) {
+      // The bar is drawn anew below the message.
+      cursorTo(process.stderr, 0);
+      clearLine(process.stderr, 0);
+    }
+    note(`${this.#label}: warning: ${message}`);
   }
 
   stop(): void {

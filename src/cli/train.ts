@@ -1,5 +1,8 @@
 /** `padezoo train`: trains an architecture of the zoo and writes its checkpoint. */
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
+import writeFileAtomic from 'write-file-atomic';
 import { zoo } from '../../zoo/index.js';
 import { summary } from '../../zoo/summary.js';
 import { engine } from '../engines/index.js';
@@ -22,6 +25,7 @@ import { followTraining } from './progress.js';
 interface Flags extends DataOptions, RecipeFlags {
   readonly activation: string;
   readonly out?: string;
+  readonly observeActivations?: string;
   readonly json?: boolean;
 }
 
@@ -35,7 +39,11 @@ export function trainCommand(): Command {
         .join(', '),
     )
     .option('--activation <name>', "'pau', 'relu', 'lrelu:0.2'", 'pau')
-    .option('--out <folder>', 'where the checkpoint goes');
+    .option('--out <folder>', 'where the checkpoint goes')
+    .option(
+      '--observe-activations <file>',
+      "where every epoch's record goes, as JSON, with the inputs and coefficients of its Padé activations",
+    );
   return withRecipe(withData(target, 'fashion-mnist'))
     .addHelpText(
       'after',
@@ -44,7 +52,8 @@ Examples:
   padezoo train lenet --activation pau --data fashion-mnist --epochs 20 --out out/lenet-pau
   padezoo train lenet --activation relu --optimizer sgd --seed 1 --json
   padezoo train resnet50 --data imagenet:/data/imagenet --data-option workers=8 --out out/resnet50
-  padezoo train resnet18 --data folder:photos --data-option size=128 --train-images 1000`,
+  padezoo train resnet18 --data folder:photos --data-option size=128 --train-images 1000
+  padezoo train lenet --observe-activations out/activations.json`,
     )
     .action(run);
 }
@@ -55,8 +64,14 @@ async function run(architecture: string, flags: Flags): Promise<void> {
   const data = (await dataFrom(flags))!;
   const model = networkFor(architecture, flags, data);
   if (flags.out) await checkPlace(flags.out);
+  const history = flags.observeActivations;
+  if (history) await mkdir(dirname(history), { recursive: true });
   note(`${engine.describe()}; ${data.name}: ${data.source}`);
-  const { testAccuracy, testLoss, epochs, seconds } = await followTraining(train(model, { ...recipe, data }));
+  const observed = history ? { observeActivations: 'every-epoch' as const } : {};
+  const { testAccuracy, testLoss, epochs, seconds } = await followTraining(
+    train(model, { ...recipe, ...observed, data }),
+  );
+  if (history) await writeFileAtomic(history, `${JSON.stringify(epochs)}\n`);
   const checkpoint = flags.out && (await saveCheckpoint(model, flags.out)).directory;
   const { parameters, activationParameters, macs } = summary(model);
   const result = {
@@ -71,11 +86,13 @@ async function run(architecture: string, flags: Flags): Promise<void> {
     epochs: epochs.length,
     seconds,
     ...(checkpoint && { checkpoint }),
+    ...(history && { activations: history }),
   };
   printResult(result, flags, () =>
     [
       `${architecture} with ${flags.activation}: ${percentage(testAccuracy)} of the test images, ${count(parameters)} parameters, ${seconds.toFixed(0)} s`,
       ...(checkpoint ? [`checkpoint: ${checkpoint}`] : []),
+      ...(history ? [`activations: ${history}`] : []),
     ].join('\n'),
   );
 }

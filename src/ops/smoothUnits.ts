@@ -2,19 +2,20 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * x·σ(x): Swish with β = 1, also called SiLU (Ramachandran et al. 2017).
+ * x·σ(βx): Swish, with β = 1 also called SiLU (Ramachandran et al. 2017).
  *
  * @param x any shape, float32; borrowed
  */
-export function silu(x: tf.Tensor): tf.Tensor {
+export function swish(x: tf.Tensor, beta: number): tf.Tensor {
   return fused(
-    'Silu',
+    'Swish',
     x,
-    {},
-    given => tf.mul(given, tf.sigmoid(given)),
+    { beta },
+    given => tf.mul(given, tf.sigmoid(tf.mul(given, beta))),
     (dy, given) => {
-      const s = tf.sigmoid(given);
-      return tf.mul(dy, tf.mul(s, tf.add(1, tf.mul(given, tf.sub(1, s)))));
+      const inner = tf.mul(given, beta);
+      const s = tf.sigmoid(inner);
+      return tf.mul(dy, tf.mul(s, tf.add(1, tf.mul(inner, tf.sub(1, s)))));
     },
   );
 }

@@ -3,9 +3,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../../datasets/dataset.js';
 import { isActivation } from '../../zoo/summary.js';
+import { type Histogram, histogramOf } from '../activations/histogram.js';
 import { PadeLayer } from '../activations/padeLayer.js';
-import { evaluateRational } from '../activations/rational.js';
-import type { ActivationRecord, Histogram } from './record.js';
+import { evaluateRational, orderOf } from '../activations/rational.js';
+import type { ActivationRecord } from './record.js';
 
 const BINS = 60;
 const CURVE_POINTS = 161;
@@ -71,22 +72,18 @@ function observe(layer: layers.layers.Layer, input: tf.Tensor): ActivationRecord
   const rational = layer.rational();
   return {
     ...record,
-    kind: `pau [${rational.numerator.length - 1}/${rational.denominator.length}]`,
+    kind: `${layer.noise > 0 ? 'rpau' : 'pau'} [${orderOf(rational).join('/')}]`,
     initial: xs.map(x => [x, evaluateRational(layer.initial, x)] as const),
     rational,
   };
 }
 
+/** Of all but the outermost values. */
 function histogram(values: Float32Array): Histogram {
-  const sorted = Float32Array.from(values).sort();
+  const sorted = values.filter(Number.isFinite).sort();
   const at = (share: number) => sorted[Math.round((sorted.length - 1) * share)] ?? 0;
   const low = at(TAIL);
   const high = at(1 - TAIL);
   const [min, max] = high > low ? [low, high] : [low - 1, high + 1];
-  const counts = new Array<number>(BINS).fill(0);
-  for (const value of values) {
-    const bin = Math.floor(((value - min) / (max - min)) * BINS);
-    if (bin >= 0 && bin <= BINS) counts[Math.min(bin, BINS - 1)]!++;
-  }
-  return { min, max, counts };
+  return histogramOf(values, { min, max, bins: BINS });
 }

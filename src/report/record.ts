@@ -1,17 +1,11 @@
 /** What a run was and how it went, as plain JSON: the only thing that the report and the figures are drawn from. */
 
 import type { Explanation } from '../../pruning/explain.js';
+import type { Histogram } from '../activations/histogram.js';
 import type { RationalForm } from '../activations/rational.js';
 import type { EpochRecord } from '../training/epochRecord.js';
 
-export type { EpochRecord };
-
-/** How often each input value reached an activation: `counts[i]` is for `[min + i·w, min + (i + 1)·w)`, w = (max - min) / counts.length. */
-export interface Histogram {
-  readonly min: number;
-  readonly max: number;
-  readonly counts: readonly number[];
-}
+export type { EpochRecord, Histogram };
 
 /** One activation of the network: what it started as, what it became, and what it sees. */
 export interface ActivationRecord {
@@ -24,6 +18,7 @@ export interface ActivationRecord {
   readonly initial: readonly (readonly [number, number])[];
   /** Half-width of the band that noise in the coefficients makes around `learned`, per sample; absent without noise. */
   readonly band?: readonly number[];
+  /** How often each input value reached it, the outermost left out. */
   readonly inputs: Histogram;
   /** Coefficients of a Padé activation. */
   readonly rational?: {

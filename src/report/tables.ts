@@ -1,4 +1,5 @@
 /** The report's tables; each scrolls in its own box where it is wider than the page. */
+import { firstDegree, orderOf } from '../activations/rational.js';
 import { count, decimal, duration, percent, shortStepName, significant, stepName } from './format.js';
 import { type Html, html } from './html.js';
 import type { ActivationRecord, RunRecord, StepRecord } from './record.js';
@@ -71,19 +72,26 @@ ${[...layers].map(layer => html`<tr><th scope="row">${layer}</th>${now.map(step 
 export function coefficientTable(activations: readonly ActivationRecord[]): Html | undefined {
   const rows = activations.flatMap(({ layer, rational }) => (rational ? [{ layer, rational }] : []));
   if (rows.length === 0) return undefined;
-  const degrees = (length: number) => Array.from({ length }, (_, i) => i);
-  const m = degrees(rows.reduce((most, { rational }) => Math.max(most, rational.numerator.length), 0));
-  const n = degrees(rows.reduce((most, { rational }) => Math.max(most, rational.denominator.length), 0));
+  const rationals = rows.map(({ rational }) => rational);
+  const degrees = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  const m = degrees(
+    0,
+    rationals.reduce((most, rational) => Math.max(most, orderOf(rational)[0]), 0),
+  );
+  const n = degrees(
+    rationals.reduce((least, { form }) => Math.min(least, firstDegree(form)), 1),
+    rationals.reduce((most, rational) => Math.max(most, orderOf(rational)[1]), 0),
+  );
   const cell = (value: number | undefined) => html`<td>${value === undefined ? '' : significant(value)}</td>`;
   return scrollable(
     'Coefficients',
     html`<table class="coefficients" style="--name:${nameWidth(rows.map(({ layer }) => layer))}">
 <thead><tr><th scope="col">activation</th><th scope="col" class="text">form of Q</th><th scope="col">q</th>
-${m.map(i => html`<th scope="col"><i>a</i><sub>${i}</sub></th>`)}${n.map(i => html`<th scope="col"><i>b</i><sub>${i + 1}</sub></th>`)}</tr></thead>
+${m.map(i => html`<th scope="col"><i>a</i><sub>${i}</sub></th>`)}${n.map(i => html`<th scope="col"><i>b</i><sub>${i}</sub></th>`)}</tr></thead>
 <tbody>
 ${rows.map(
   ({ layer, rational }) => html`<tr><th scope="row">${layer}</th><td class="text">${rational.form}</td>
-${cell(rational.q)}${m.map(i => cell(rational.numerator[i]))}${n.map(i => cell(rational.denominator[i]))}</tr>`,
+${cell(rational.q)}${m.map(i => cell(rational.numerator[i]))}${n.map(i => cell(rational.denominator[i - firstDegree(rational.form)]))}</tr>`,
 )}
 </tbody>
 </table>`,

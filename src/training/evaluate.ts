@@ -9,6 +9,13 @@ import type { Metrics } from './provenance.js';
 
 const BATCH_SIZE = 500;
 
+export interface EvaluateOptions {
+  readonly batchSize?: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Sees the first batch of images `[n, height, width, channels]`, which it borrows. */
+  readonly look?: (images: tf.Tensor4D) => Promise<void>;
+}
+
 /**
  * Runs all test images through the network.
  *
@@ -18,7 +25,7 @@ const BATCH_SIZE = 500;
 export async function evaluate(
   model: LayersModel,
   data: Dataset,
-  { batchSize = BATCH_SIZE, signal }: { batchSize?: number; signal?: AbortSignal | undefined } = {},
+  { batchSize = BATCH_SIZE, signal, look }: EvaluateOptions = {},
 ): Promise<Metrics> {
   await engine.ready();
   checkFits('evaluate', model, data);
@@ -28,6 +35,7 @@ export async function evaluate(
   for await (const batch of data.test({ batchSize })) {
     try {
       signal?.throwIfAborted();
+      if (images === 0) await look?.(batch.images);
       const count = batch.labels.shape[0];
       const [batchLoss, batchCorrect] = tf.tidy(() => {
         const logits = model.predictOnBatch(batch.images) as tf.Tensor2D;

@@ -9,6 +9,7 @@ interface Parameter {
   readonly variable: tf.Variable;
   readonly rateFactor: number;
   readonly weightDecay: number;
+  readonly isActivation: boolean;
 }
 
 /** What an optimizer has gathered: plain numbers, so that a run can go on in another process. */
@@ -43,11 +44,11 @@ export class Optimizer {
    * tensors are borrowed.
    */
   apply(gradients: readonly tf.Tensor[], learningRate: tf.Scalar, loss?: tf.Scalar): void {
-    const { optimizer, clipNorm } = this.#recipe;
+    const { optimizer } = this.#recipe;
     tf.tidy(() => {
       const updates: Updates = {
         variables: this.variables,
-        gradients: clipNorm ? clipped(gradients, clipNorm) : gradients,
+        gradients: this.#clipped(gradients),
         learningRate,
         loss,
         rateFactors: this.#parameters.map(({ rateFactor }) => rateFactor),
@@ -70,6 +71,15 @@ export class Optimizer {
         secondMoments: second,
       });
     });
+  }
+
+  /** First the activations' gradients by their own norm, then all by the norm that is left. */
+  #clipped(gradients: readonly tf.Tensor[]): readonly tf.Tensor[] {
+    const { clipNorm, activations } = this.#recipe;
+    const own = activations.clipNorm
+      ? clipped(gradients, activations.clipNorm, index => this.#parameters[index]!.isActivation)
+      : gradients;
+    return clipNorm ? clipped(own, clipNorm) : own;
   }
 
   /** A copy of what it has gathered. */
@@ -98,8 +108,12 @@ export class Optimizer {
 function parametersOf(layer: layers.layers.Layer, { weightDecay, activations }: Recipe): Parameter[] {
   return layer.trainableWeights.map(weight => {
     const variable = weight.read() as tf.Variable;
-    if (isActivation(layer)) return { variable, ...activations };
-    return { variable, rateFactor: 1, weightDecay: variable.rank > 1 ? weightDecay : 0 };
+    if (isActivation(layer)) {
+      const { rateFactor, weightDecay } = activations;
+      return { variable, rateFactor, weightDecay, isActivation: true };
+    }
+    const decay = variable.rank > 1 ? weightDecay : 0;
+    return { variable, rateFactor: 1, weightDecay: decay, isActivation: false };
   });
 }
 
@@ -107,9 +121,15 @@ function zerosLike(variable: tf.Variable): tf.Variable {
   return tf.tidy(() => tf.variable(tf.zerosLike(variable as tf.Tensor), false));
 }
 
-/** The gradients, scaled down together where their joint norm is above `most`. */
-function clipped(gradients: readonly tf.Tensor[], most: number): tf.Tensor[] {
-  const norm = tf.sqrt(tf.addN(gradients.map(gradient => tf.sum(tf.square(gradient)))));
+/** The gradients; those in the group scaled down together where their joint norm is above `most`. */
+function clipped(
+  gradients: readonly tf.Tensor[],
+  most: number,
+  inGroup: (index: number) => boolean = () => true,
+): readonly tf.Tensor[] {
+  const group = gradients.filter((_, i) => inGroup(i));
+  if (group.length === 0) return gradients;
+  const norm = tf.sqrt(tf.addN(group.map(gradient => tf.sum(tf.square(gradient)))));
   const scale = tf.minimum(1, tf.div(most, tf.add(norm, 1e-6)));
-  return gradients.map(gradient => tf.mul(gradient, scale));
+  return gradients.map((gradient, i) => (inGroup(i) ? tf.mul(gradient, scale) : gradient));
 }

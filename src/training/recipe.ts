@@ -53,6 +53,11 @@ export const Recipe = z.strictObject({
       /** Multiplied with the weights' learning rate. */
       rateFactor: z.number().min(0).default(1),
       weightDecay: z.number().min(0).default(0),
+      /**
+       * Largest Euclidean norm of the group's own gradients, before `clipNorm` looks at all of them: coefficients that
+       * explode then do not hold the weights back.
+       */
+      clipNorm: z.number().positive().optional(),
     })
     .prefault({}),
   /** Largest Euclidean norm of all gradients together; larger ones are scaled down (the authors use 5). */

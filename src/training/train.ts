@@ -7,6 +7,7 @@ import { engine } from '../engines/index.js';
 import { OptionsError, PadezooError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { Task } from '../task.js';
+import { ActivationWatch, checkObservation, type Observation, type RangeWarning } from './activationWatch.js';
 import { checkCanTrain, checkFits } from './check.js';
 import type { EpochRecord } from './epochRecord.js';
 import { evaluate } from './evaluate.js';
@@ -23,6 +24,11 @@ export interface TrainOptions extends RecipeOptions {
   /** `'every-epoch'`: an event with the training's state after each epoch. */
   readonly checkpoints?: 'none' | 'every-epoch';
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Whether, at the end of each epoch, 64 test images show what Padé activations are given: to warn where inputs leave the
+   * range that coefficients were fitted on (the default), and to record inputs and coefficients.
+   */
+  readonly observeActivations?: Observation;
   /** `'never'` runs every step as it is written, for debugging; `'auto'` replays a recording where that can be done. */
   readonly compile?: StepCompilation;
 }
@@ -44,6 +50,8 @@ export type TrainEvent =
       readonly learningRate: number;
     }
   | ({ readonly type: 'epoch' } & EpochRecord)
+  /** Behind its epoch, once for each layer. */
+  | ({ readonly type: 'warning'; readonly epoch: number } & RangeWarning)
   /** Behind its epoch, when checkpoints are asked for. */
   | { readonly type: 'checkpoint'; readonly state: TrainingState };
 
@@ -80,13 +88,15 @@ export class DivergedError extends PadezooError {
  * @throws OptionsError, ShapeError or EngineError before anything is changed; DivergedError when the loss is not finite
  */
 export function train(model: LayersModel, options: TrainOptions = {}): Task<TrainEvent, TrainResult> {
-  const { data = provenanceOf(model).data, from, checkpoints, signal, compile, ...recipeOptions } = options;
+  const { data = provenanceOf(model).data, ...others } = options;
+  const { from, checkpoints, signal, compile, observeActivations, ...recipeOptions } = others;
   const recipe = checkOptions(Recipe, recipeOptions, 'train', [
     'data',
     'from',
     'checkpoints',
     'signal',
     'compile',
+    'observeActivations',
   ]);
   if (!data)
     throw new OptionsError('train: there is no data; give { data: datasets.fashionMnist() } or another set');
@@ -95,14 +105,19 @@ export function train(model: LayersModel, options: TrainOptions = {}): Task<Trai
       `train: from epoch ${from.epoch} there is nothing left of ${recipe.epochs} epochs; give more epochs or an earlier start`,
     );
   }
-  return new Task(() => trainWith(model, recipe, data, { from, checkpoints, signal, compile }));
+  checkObservation('train', observeActivations);
+  return new Task(() =>
+    trainWith(model, recipe, data, { from, checkpoints, signal, compile, observeActivations }),
+  );
 }
+
+type WorkOptions = Pick<TrainOptions, 'from' | 'checkpoints' | 'signal' | 'compile' | 'observeActivations'>;
 
 async function* trainWith(
   model: LayersModel,
   recipe: Recipe,
   data: Dataset,
-  { from, checkpoints, signal, compile }: Pick<TrainOptions, 'from' | 'checkpoints' | 'signal' | 'compile'>,
+  { from, checkpoints, signal, compile, observeActivations = 'warnings' }: WorkOptions,
 ): AsyncGenerator<TrainEvent, TrainResult, void> {
   await engine.ready();
   checkCanTrain('train');
@@ -111,6 +126,7 @@ async function* trainWith(
   const stepsPerEpoch = Math.ceil(data.length.train / batchSize);
   const state = from && 'weights' in from ? from : undefined;
   const records: EpochRecord[] = [...(state?.epochs ?? [])];
+  const watch = new ActivationWatch(model, observeActivations);
   const update = new TrainStep(model, recipe, compile);
   const began = performance.now();
   try {
@@ -142,7 +158,7 @@ async function* trainWith(
         }
         yield { type: 'step', epoch, step, stepsPerEpoch, loss, learningRate };
       }
-      const metrics = await evaluate(model, data, { signal });
+      const metrics = await evaluate(model, data, { signal, look: images => watch.look(images) });
       const record: EpochRecord = {
         epoch,
         trainLoss: seen.loss / seen.images,
@@ -150,9 +166,11 @@ async function* trainWith(
         ...metrics,
         learningRate,
         seconds: (performance.now() - epochBegan) / 1000,
+        ...watch.record,
       };
       records.push(record);
       yield { type: 'epoch', ...record };
+      for (const warning of watch.warnings()) yield { type: 'warning', epoch, ...warning };
       if (checkpoints === 'every-epoch') {
         const optimizerState = update.optimizer.state();
         yield {

@@ -71,3 +71,16 @@ test('the closest known function of a scaled, shifted tanh is tanh', t => {
   t.is(found.name, 'tanh');
   t.true(found.rmsError < 1e-6);
 });
+
+test('a comparison with nothing, or of what is not finite, is refused', t => {
+  const inputs = [-1, 0, 1];
+  t.throws(() => closestFunction(Math.tanh, []), { instanceOf: OptionsError, message: /got 0 and 9/ });
+  t.throws(() => closestFunction(Math.tanh, inputs, []), {
+    instanceOf: OptionsError,
+    message: /got 3 and 0/,
+  });
+  t.throws(() => closestFunction(Math.log, inputs), {
+    instanceOf: OptionsError,
+    message: /the activation is NaN at -1; leave that input out/,
+  });
+});

@@ -4,7 +4,7 @@ import { reportOf } from '../../src/activations/fit.js';
 import { functionByName } from '../../src/activations/functions.js';
 import { padeApproximant, taylorSeries } from '../../src/activations/padeApproximant.js';
 import { PAPER_COEFFICIENTS, paperSwish } from '../../src/activations/paperCoefficients.js';
-import { evaluateRational, fitPade, OptionsError, type Rational } from '../../src/index.js';
+import { evaluateRational, fitPade, OptionsError, pau, type Rational } from '../../src/index.js';
 import { within } from '../support/closeness.js';
 
 // --- the paper's coefficients ---
@@ -121,4 +121,52 @@ test('a Padé approximant agrees with its function at 0, and says when a form ca
     instanceOf: OptionsError,
     message: /falls below 1.*'unsafe'/,
   });
+});
+
+// --- awkward functions and ranges ---
+
+test('a fit is as good on a range of any width, for a function of any height', t => {
+  // relu(s·x) = s·relu(x), so the error only scales with the range; 0.0339 is that on [-3, 3].
+  const relu = functionByName('relu');
+  const usual = fitPade(relu).maximumError;
+  for (const width of [1e-3, 1000, 1e6, 1e30]) {
+    const { maximumError, rmsError } = fitPade(relu, { range: [-width, width] });
+    t.true(Math.abs(maximumError / (usual * (width / 3)) - 1) < 1e-6, `${width}: ${maximumError}`);
+    t.true(rmsError > 0 && rmsError < maximumError);
+  }
+  const tanh = fitPade(Math.tanh);
+  for (const height of [1e-200, 1e-6, 1e6, 1e12, 1e200]) {
+    const { maximumError } = fitPade(x => height * Math.tanh(x), { tailSlope: 0.06 * height });
+    t.true(maximumError < 3 * tanh.maximumError * height, `${height}: ${maximumError}`);
+  }
+});
+
+test('wishes hold on ranges of any width', t => {
+  for (const form of ['absolute-sum', 'unsafe'] as const) {
+    const fit = fitPade(functionByName('relu'), {
+      form,
+      range: [-50, 20],
+      tailSlope: 1,
+      monotone: 'increasing',
+    });
+    t.true(Math.abs(fit.tailSlopes[1] - 1) < 1e-12, form);
+    const ys = Array.from({ length: 701 }, (_, i) => evaluateRational(fit, -50 + i / 10));
+    t.true(
+      ys.every((y, i) => i === 0 || y >= ys[i - 1]! - 1e-9),
+      form,
+    );
+    t.true(fit.maximumError < 3, `${form}: ${fit.maximumError}`);
+  }
+});
+
+test('what cannot be fitted is refused with the place where it fails', t => {
+  const refused: [unknown, object, RegExp][] = [
+    ['relu', {}, /expected a function of x, such as Math\.tanh, got relu/],
+    [Math.log, {}, /must be finite on \[-3, 3\], but is NaN at -3/],
+    [Math.log, { range: [1, 3], atZero: 'exact' }, /needs a value at 0, but the function is -Infinity there/],
+    [Math.tanh, { range: [3, -3] }, /range: must rise/],
+  ];
+  for (const [f, options, message] of refused)
+    t.throws(() => fitPade(f as typeof Math.tanh, options), { instanceOf: OptionsError, message });
+  t.throws(() => pau({ range: [3, -3] }), { instanceOf: OptionsError, message: /range: must rise/ });
 });

@@ -113,6 +113,59 @@ test.serial('inputs outside the fitted range are warned of from 5 % on', async t
   model.dispose();
 });
 
+test.serial('NaN and infinite inputs are outside, and spoil neither the range nor the counts', async t => {
+  const model = alone();
+  const x = [1, 2, Number.NaN, Infinity, -Infinity, 1.5, 1, 2];
+  const [snapshot] = await snapshotActivations(model, tf.tensor2d(x, [2, 4]));
+  const { min, max, counts } = snapshot!.inputs;
+  t.deepEqual([min, max], [1, 2]);
+  t.deepEqual([counts[0], counts[32], counts[63]], [2, 1, 2]);
+  t.is(
+    counts.reduce((sum, count) => sum + count, 0),
+    5,
+  );
+  t.is(snapshot!.outside, 3 / 8);
+  const [lost] = await snapshotActivations(model, tf.fill([2, 4], Number.NaN));
+  t.deepEqual(JSON.parse(JSON.stringify(lost)), lost, 'plain data');
+  t.is(lost!.outside, 1);
+  t.deepEqual([lost!.inputs.min, lost!.inputs.max], [0, 0]);
+  const [none] = await snapshotActivations(model, tf.zeros([0, 4]));
+  t.is(none!.outside, 0);
+  model.dispose();
+});
+
+test.serial('of many inputs a sample from every channel is counted, and the extremes are of all', async t => {
+  const input = layers.input({ shape: [64] });
+  const act = pau({ range: [-1, 1] }).layer('act');
+  const model = layers.model({ inputs: input, outputs: act.apply(input) as layers.SymbolicTensor });
+  // Channel c has the value c in all but one image: 2^19 inputs, of which 1/8 is counted.
+  const images = tf.tidy(() => {
+    const rows = tf.tile(tf.reshape(tf.range(0, 64), [1, 64]), [8191, 1]);
+    return tf.concat([rows, tf.fill([1, 64], -7)]);
+  });
+  const [snapshot] = await snapshotActivations(model, images);
+  const { min, max, counts } = snapshot!.inputs;
+  t.deepEqual([min, max], [-7, 63]);
+  const counted = counts.reduce((sum, count) => sum + count, 0);
+  t.true(counted > 2 ** 15 && counted <= 2 ** 16, String(counted));
+  const share = (from: number, to: number) =>
+    counts.filter((_, bin) => bin >= from && bin < to).reduce((sum, count) => sum + count, 0) / counted;
+  // 70 / 64 a bin: the values 0 to 63 begin in bin 6
+  t.true(share(0, 6) < 2e-4);
+  t.true(Math.abs(share(6, 35) - 32 / 64) < 2 / 64);
+  t.true(Math.abs(snapshot!.outside! - 62 / 64) < 1e-3);
+  model.dispose();
+});
+
+test.serial('a layer that the network shares has a snapshot for each of its calls', async t => {
+  const model = zoo.lenet({ activation: pau({ shared: 'network' }) });
+  const snapshots = await snapshotActivations(model, tf.randomNormal([2, 32, 32, 1], 0, 1, 'float32', 3));
+  t.is(snapshots.length, 4);
+  t.is(new Set(snapshots.map(({ layer }) => layer)).size, 1);
+  t.is(new Set(snapshots.map(({ inputs }) => inputs.max)).size, 4);
+  model.dispose();
+});
+
 test.serial('a network without Padé activations has no snapshots', async t => {
   const model = zoo.lenet({ activation: 'relu' });
   t.deepEqual(await snapshotActivations(model, tf.zeros([1, 32, 32, 1])), []);

@@ -82,6 +82,34 @@ torchTest('train, eval, prune, publish and verify hand a checkpoint from one to 
   t.true(JSON.parse(verified.stdout).ok);
 });
 
+torchTest(
+  'train --observe-activations writes what each epoch saw, and warns of inputs out of range',
+  async t => {
+    const file = 'history/activations.json';
+    const args = ['lenet', '--epochs', '2', '--seed', '1', '--observe-activations', file];
+    const { code, stderr, stdout } = await padezoo('train', ...args);
+    t.is(code, 0, stderr);
+    t.regex(stdout, /activations: history\/activations\.json/);
+    const epochs = JSON.parse(await readFile(join(folder, file), 'utf8'));
+    t.is(epochs.length, 2);
+    for (const { activations } of epochs) {
+      t.deepEqual(
+        activations.map(({ layer }: { layer: string }) => layer),
+        ['act1', 'act2', 'act3', 'act4'],
+      );
+      t.is(activations[0].coefficients[0].numerator.length, 6);
+    }
+    t.notDeepEqual(epochs[0].activations[0].coefficients, epochs[1].activations[0].coefficients);
+    const tooFar = epochs.flatMap(({ activations }: { activations: { layer: string; outside: number }[] }) =>
+      activations.filter(({ outside }) => outside > 0.05).map(({ layer }) => layer),
+    );
+    const warned = [...stderr.matchAll(/^train: warning: (act\d): \d+ % of the inputs/gm)].map(
+      match => match[1],
+    );
+    t.deepEqual(warned.sort(), [...new Set(tooFar)].sort());
+  },
+);
+
 torchTest('a flipped byte ends with exit code 1 and the name of the file', async t => {
   const path = join(folder, 'public/layers/weights.bin');
   const bytes = await readFile(path);

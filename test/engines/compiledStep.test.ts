@@ -35,6 +35,7 @@ for (const optimizer of ['adam', { name: 'sgd', momentum: 0.9, acceleration: 'ne
           batchSize: 32,
           schedule: 'cosine',
           clipNorm: 5,
+          activations: { clipNorm: 0.1 },
           weightDecay: 1e-4,
         } as const;
         let steps = 0;

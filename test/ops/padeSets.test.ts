@@ -208,6 +208,37 @@ test('draws are uniform on (-1, 1) and independent: elements, coefficients, step
   }
 });
 
+test('the draws of one element are independent of each other, and of those of its neighbours', t => {
+  const count = 2 ** 14;
+  const bins = 16;
+  /** How many standard deviations from what independent draws give: of the correlation, and of chi² in two dimensions. */
+  const distance = (a: Float32Array, b: Float32Array) => {
+    let sum = 0;
+    const cells = new Array<number>(bins * bins).fill(0);
+    for (let i = 0; i < a.length; i++) {
+      sum += a[i]! * b[i]!;
+      cells[Math.floor((a[i]! + 1) * (bins / 2)) * bins + Math.floor((b[i]! + 1) * (bins / 2))]!++;
+    }
+    const expected = a.length / cells.length;
+    const chi = cells.reduce((total, n) => total + (n - expected) ** 2 / expected, 0);
+    const freedom = cells.length - 1;
+    return [(3 * sum) / Math.sqrt(a.length), (chi - freedom) / Math.sqrt(2 * freedom)];
+  };
+  for (const key of [
+    [5, 0],
+    [-1156997933, 77],
+  ] as const) {
+    const draws = Array.from({ length: 22 }, (_, draw) => uniformNoise(key, draw, count));
+    draws.forEach((a, i) => {
+      for (const b of draws.slice(0, i))
+        for (const z of distance(a, b)) t.true(Math.abs(z) < 5, `${key}: draw ${i} and another: ${z}`);
+      for (const lag of [1, 2, 3, 4, 16, 64, 128])
+        for (const z of distance(a.subarray(lag), a.subarray(0, count - lag)))
+          t.true(Math.abs(z) < 5, `${key}: draw ${i}, ${lag} elements apart: ${z}`);
+    });
+  }
+});
+
 const bfloat16 = (v: number) => {
   const words = new Uint32Array(Float32Array.of(v).buffer);
   words[0] = ((words[0]! + 0x7fff + ((words[0]! >>> 16) & 1)) & 0xffff0000) >>> 0;

@@ -11,6 +11,7 @@ test('the default recipe is the protocol of the paper for its MNIST networks', t
   t.like(Recipe.parse({ optimizer: 'sgd' }).optimizer, { learningRate: 0.01, momentum: 0.5 });
   t.is(recipe.weightDecay, 0);
   t.deepEqual(recipe.activations, { rateFactor: 1, weightDecay: 0 });
+  t.is(recipe.clipNorm, undefined);
 });
 
 test('a constant rate stays', t => {

@@ -15,6 +15,7 @@ import {
 } from '../../src/index.js';
 import { Optimizer } from '../../src/training/optimizer.js';
 import { Recipe } from '../../src/training/recipe.js';
+import { within } from '../support/closeness.js';
 import { counting } from '../support/counting.js';
 import { torchTest } from '../support/engine.js';
 import { squares } from '../support/images.js';
@@ -248,6 +249,75 @@ torchTest('clipNorm scales all gradients down together', t => {
   model.dispose();
 });
 
+const norm = (lists: readonly (readonly number[])[]) =>
+  Math.sqrt(lists.flat().reduce((sum, value) => sum + value * value, 0));
+
+for (const { clipNorm, group } of [
+  { group: 0.5 },
+  { clipNorm: 2, group: 0.5 },
+  { clipNorm: 2, group: 1e6 },
+  { clipNorm: 2 },
+]) {
+  torchTest(
+    `clipNorm ${clipNorm ?? 'absent'}, ${group ?? 'none'} for activations: what moves is what float64 says`,
+    t => {
+      const model = lenet();
+      const activations = group ? { clipNorm: group } : {};
+      const recipe = { optimizer: { name: 'sgd', momentum: 0 }, activations, ...(clipNorm && { clipNorm }) };
+      const optimizer = new Optimizer(model, Recipe.parse(recipe));
+      const isOwn = optimizer.variables.map(({ name }) => /^act/.test(name));
+      t.is(isOwn.filter(Boolean).length, 8, 'numerators and denominators of four activations');
+      const gradients = optimizer.variables.map(({ shape }, i) => tf.randomNormal(shape, 0, 1, 'float32', i));
+      let expected = gradients.map(gradient => Array.from(gradient.dataSync()));
+      const scaled = (most: number, inGroup: readonly boolean[]) => {
+        const scale = Math.min(1, most / norm(expected.filter((_, i) => inGroup[i])));
+        expected = expected.map((list, i) => (inGroup[i] ? list.map(value => value * scale) : list));
+      };
+      if (group) scaled(group, isOwn);
+      const ownNorm = norm(expected.filter((_, i) => isOwn[i]));
+      if (group) t.is(ownNorm <= group * (1 + 1e-12), true);
+      if (clipNorm)
+        scaled(
+          clipNorm,
+          isOwn.map(() => true),
+        );
+      tf.tidy(() => {
+        for (const variable of optimizer.variables) variable.assign(tf.zerosLike(variable as tf.Tensor));
+        optimizer.apply(gradients, tf.scalar(1));
+      });
+      optimizer.variables.forEach((variable, i) => {
+        const moved = variable.dataSync() as Float32Array;
+        within(
+          t,
+          variable.name,
+          moved,
+          expected[i]!.map(value => -value),
+          { tolerance: 1e-5, scale: 1 },
+        );
+      });
+      tf.dispose(gradients);
+      optimizer.dispose();
+      model.dispose();
+    },
+  );
+}
+
+torchTest('activations.clipNorm changes nothing in a network whose activations have no coefficients', t => {
+  const steps = [{}, { activations: { clipNorm: 1e-3 } }].map(recipe => {
+    const model = lenet('relu');
+    const optimizer = new Optimizer(model, Recipe.parse({ optimizer: 'sgd', ...recipe }));
+    tf.tidy(() => {
+      const ones = optimizer.variables.map(variable => tf.onesLike(variable as tf.Tensor));
+      optimizer.apply(ones, tf.scalar(0.1));
+    });
+    const values = weightsOf(model);
+    optimizer.dispose();
+    model.dispose();
+    return values;
+  });
+  t.deepEqual(steps[1], steps[0]);
+});
+
 // --- what is refused before any work ---
 
 test.serial('train refuses what it does not understand, and says what it wants', t => {
@@ -262,6 +332,7 @@ test.serial('train refuses what it does not understand, and says what it wants',
     [{ optimizer: 'adamw' }, /optimizer: .*"adam"\|"sgd", got "adamw"/],
     [{ optimizer: { name: 'sgd', momentum: 1 } }, /optimizer\.momentum: .*<1, got 1/],
     [{ activations: { rate: 1 } }, /activations: no option rate/],
+    [{ activations: { clipNorm: 0 } }, /activations\.clipNorm: .*>0, got 0/],
     [{ schedule: { name: 'step' } }, /schedule\.at: .*array.*, got undefined/],
   ];
   for (const [options, message] of refused) {

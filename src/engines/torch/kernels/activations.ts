@@ -17,10 +17,11 @@ export const activationKernels: Kernels = {
   Maxout: ({ inputs: { x }, attributes: { pieces }, aten }) => aten('padezoo::maxout', x!, pieces),
   MaxoutGrad: ({ inputs: { dy, x }, attributes: { pieces }, aten }) =>
     aten('padezoo::maxout_backward', dy!, x!, pieces),
-  Silu: ({ inputs: { x }, aten }) => aten('silu', x!),
-  SiluGrad: ({ inputs: { dy, x }, aten }) => aten('silu_backward', dy!, x!),
+  Swish: ({ inputs: { x }, attributes: { beta }, aten }) => aten('padezoo::swish', x!, beta),
+  SwishGrad: ({ inputs: { dy, x }, attributes: { beta }, aten }) =>
+    aten('padezoo::swish_backward', dy!, x!, beta),
   ExponentialUnit: ({ inputs: { x }, attributes: { alpha, rate }, aten }) =>
     aten('padezoo::exponential_unit', x!, alpha, rate),
   ExponentialUnitGrad: ({ inputs: { dy, x }, attributes: { alpha, rate }, aten }) =>
-    aten('elu_backward', dy!, alpha, 1, rate, false, x!),
+    aten('padezoo::exponential_unit_backward', dy!, x!, alpha, rate),
 };
