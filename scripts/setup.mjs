@@ -1241,6 +1241,8 @@ export async function setup({
   const logOf = (/** @type {SetupStep} */ step) => (/** @type {string} */ text) => {
     if (!quiet) write(`${step.padEnd(14)}${text}`);
   };
+  const wantsEngine = steps.includes('libtorch') || steps.includes('addon');
+  if (wantsEngine && engine === 'required') checkSwitch();
   let changed = false;
   for (const step of steps) {
     if (step === 'libtorch' || step === 'addon') continue;
@@ -1248,8 +1250,7 @@ export async function setup({
     logOf(step)(ended.line);
     changed ||= ended.changed;
   }
-  if (!steps.includes('libtorch') && !steps.includes('addon'))
-    return { changed, addon: undefined, problem: undefined };
+  if (!wantsEngine) return { changed, addon: undefined, problem: undefined };
   try {
     const { addon, ...ended } = await prepareEngine(steps, { from, again, logOf });
     return { changed: changed || ended.changed, addon, problem: undefined };
@@ -1260,6 +1261,12 @@ export async function setup({
   }
 }
 
+/** @throws SetupError where the engine is switched off */
+function checkSwitch() {
+  if (process.env.PADEZOO_NO_ENGINE === '1')
+    throw new SetupError('addon: switched off by PADEZOO_NO_ENGINE=1');
+}
+
 /**
  * The steps libtorch and addon.
  *
@@ -1268,8 +1275,7 @@ export async function setup({
  * @returns {Promise<{ changed: boolean, addon: AddonRecord | undefined }>}
  */
 async function prepareEngine(steps, { from, again, logOf }) {
-  if (process.env.PADEZOO_NO_ENGINE === '1')
-    throw new SetupError('addon: switched off by PADEZOO_NO_ENGINE=1');
+  checkSwitch();
   const present = () => {
     const addon = again || from ? undefined : findAddon();
     if (addon) logOf('addon')(`up to date (libtorch ${addon.libtorch.version} from ${addon.libtorch.from})`);

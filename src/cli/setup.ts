@@ -12,8 +12,9 @@ export function setupCommand(): Command {
       '\nPADEZOO_LIBTORCH names a libtorch to use, PADEZOO_CACHE where things are kept.\n\nExample:\n  npx padezoo setup',
     )
     .action(async (flags: { json?: boolean }) => {
-      await setup({ steps: ['images'] });
-      const record = findAddon() ?? buildAddonNow();
+      const present = findAddon();
+      if (present) await setup({ steps: ['images'] });
+      const record = present ?? buildAddonNow(); // with the other
       const { version, from } = record.libtorch;
       const jpeg = findImageAddon()?.jpeg;
       const decoder = jpeg ? `libjpeg-turbo ${jpeg}` : 'sharp';
