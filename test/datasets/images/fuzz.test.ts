@@ -54,10 +54,3 @@ test(`${TARS} mutated archives end in an error or in entries that lie inside`, t
   }
   t.true(refused > TARS / 10, `${refused} refused`);
 });
-
-for (const path of ['../escape.jpg', '/etc/passwd', 'a/../../b.jpg'])
-  test(`a path that leaves the archive is refused: ${path}`, t => {
-    const error = list(tarOf({ [path]: Buffer.alloc(3) }));
-    t.true(error instanceof CorruptArchiveError);
-    t.regex((error as Error).message, /path leaves the archive/);
-  });
