@@ -59,7 +59,12 @@ const TRIPLET = `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
 const STEPS = /** @type {const} */ (['dependencies', 'compile', 'images', 'libtorch', 'addon']);
 
 const COMPILE_FLAGS = ['-O3', '-fPIC', '-Wall', '-Wno-psabi', '-DNDEBUG', ...(MAC ? [] : ['-fopenmp'])];
-const ADDON_FLAGS = ['-DNAPI_VERSION=9', '-DNODE_ADDON_API_CPP_EXCEPTIONS', '-fvisibility=hidden'];
+const ADDON_FLAGS = [
+  '-DNAPI_VERSION=9',
+  '-DNODE_ADDON_API_CPP_EXCEPTIONS',
+  '-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL', // std::exception too is thrown in JavaScript
+  '-fvisibility=hidden',
+];
 
 /** A step could not be done; `message` says why and what to install. */
 export class SetupError extends Error {

@@ -100,17 +100,13 @@ class Addon : public Napi::Addon<Addon> {
   }
 
  private:
-  /// Runs `body`; what C++ throws becomes a JavaScript error thrown at the call.
+  /// Runs `body`; libtorch's errors lose their backtraces, and node-addon-api throws them in JavaScript as it does all others.
   template <typename Body>
   Napi::Value guarded(const Napi::CallbackInfo& info, const Body& body) {
     try {
       return body();
-    } catch (const Napi::Error&) {
-      throw;
     } catch (const c10::Error& error) {
       throw Napi::Error::New(info.Env(), error.what_without_backtrace());
-    } catch (const std::exception& error) {
-      throw Napi::Error::New(info.Env(), error.what());
     }
   }
 

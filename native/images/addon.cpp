@@ -1,4 +1,5 @@
-// The image addon's surface; see datasets/images/addon.ts. It keeps no state, so every thread may use it.
+// The image addon's surface; see datasets/images/addon.ts. It keeps no state, so every thread may use it. What is thrown here,
+// node-addon-api throws in JavaScript.
 #include <napi.h>
 
 #include <cstring>
@@ -79,55 +80,40 @@ Instructions instructionsOf(const Napi::Value& value) {
   return value.As<Napi::String>().Utf8Value() == "scalar" ? Instructions::scalar : bestInstructions();
 }
 
-template <typename Body>
-Napi::Value guarded(const Napi::CallbackInfo& info, const Body& body) {
-  try {
-    return body();
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw Napi::Error::New(info.Env(), error.what());
-  }
-}
-
 /// decode(bytes, width, height, plan, out, instructions?) -> false where the file is no plain JPEG after all
 Napi::Value Decode(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    const auto [data, size] = bytesOf(info[0]);
-    const uint32_t width = info[1].As<Napi::Number>().Uint32Value(), height = info[2].As<Napi::Number>().Uint32Value();
-    const auto out = bytesOf(info[4]);
-    const Plan plan = planOf(info[3], width, height, out);
-    Resampler resampler(plan, out.data, instructionsOf(info[5]));
-    std::string reason;
-    const auto outcome = decodeJpeg(data, size, width, height, plan, resampler, reason);
-    if (outcome == Outcome::damaged) throw std::runtime_error(reason);
-    return Napi::Boolean::New(info.Env(), outcome == Outcome::done);
-  });
+  const auto [data, size] = bytesOf(info[0]);
+  const uint32_t width = info[1].As<Napi::Number>().Uint32Value(), height = info[2].As<Napi::Number>().Uint32Value();
+  const auto out = bytesOf(info[4]);
+  const Plan plan = planOf(info[3], width, height, out);
+  Resampler resampler(plan, out.data, instructionsOf(info[5]));
+  std::string reason;
+  const auto outcome = decodeJpeg(data, size, width, height, plan, resampler, reason);
+  if (outcome == Outcome::damaged) throw std::runtime_error(reason);
+  return Napi::Boolean::New(info.Env(), outcome == Outcome::done);
 }
 
 /// resample(pixels [height, width, 3], width, height, plan, out, instructions?)
 Napi::Value Resample(const Napi::CallbackInfo& info) {
-  return guarded(info, [&]() -> Napi::Value {
-    const auto [data, size] = bytesOf(info[0]);
-    const uint32_t width = info[1].As<Napi::Number>().Uint32Value(), height = info[2].As<Napi::Number>().Uint32Value();
-    if (size != 3 * static_cast<size_t>(width) * height) throw std::invalid_argument("the pixels have another size");
-    const auto out = bytesOf(info[4]);
-    const Plan plan = planOf(info[3], width, height, out);
-    Resampler resampler(plan, out.data, instructionsOf(info[5]));
-    const size_t stride = 3 * static_cast<size_t>(width), rowBytes = 3 * static_cast<size_t>(plan.width);
-    std::vector<uint8_t> copies[2];  // the image's last pixels have nothing behind them that may be read
-    const auto row = [&](int32_t y) -> const uint8_t* {
-      const uint8_t* at = data + (static_cast<size_t>(plan.y) + y) * stride + 3 * static_cast<size_t>(plan.x);
-      if (at + rowBytes + kSlack <= data + size) return at;
-      auto& copy = copies[y % 2];
-      copy.resize(rowBytes + kSlack);
-      std::memcpy(copy.data(), at, rowBytes);
-      return copy.data();
-    };
-    for (int32_t y = 0; y < plan.height; y += 2) resampler.rows(row(y), y + 1 < plan.height ? row(y + 1) : nullptr);
-    resampler.finish();
-    return info.Env().Undefined();
-  });
+  const auto [data, size] = bytesOf(info[0]);
+  const uint32_t width = info[1].As<Napi::Number>().Uint32Value(), height = info[2].As<Napi::Number>().Uint32Value();
+  if (size != 3 * static_cast<size_t>(width) * height) throw std::invalid_argument("the pixels have another size");
+  const auto out = bytesOf(info[4]);
+  const Plan plan = planOf(info[3], width, height, out);
+  Resampler resampler(plan, out.data, instructionsOf(info[5]));
+  const size_t stride = 3 * static_cast<size_t>(width), rowBytes = 3 * static_cast<size_t>(plan.width);
+  std::vector<uint8_t> copies[2];  // the image's last pixels have nothing behind them that may be read
+  const auto row = [&](int32_t y) -> const uint8_t* {
+    const uint8_t* at = data + (static_cast<size_t>(plan.y) + y) * stride + 3 * static_cast<size_t>(plan.x);
+    if (at + rowBytes + kSlack <= data + size) return at;
+    auto& copy = copies[y % 2];
+    copy.resize(rowBytes + kSlack);
+    std::memcpy(copy.data(), at, rowBytes);
+    return copy.data();
+  };
+  for (int32_t y = 0; y < plan.height; y += 2) resampler.rows(row(y), y + 1 < plan.height ? row(y + 1) : nullptr);
+  resampler.finish();
+  return info.Env().Undefined();
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {

@@ -1,5 +1,7 @@
 /** What a browser does otherwise than Node: reading a file, over HTTP, hashing, unzipping; `#files` is this one there. */
+
 import { PadezooError } from '../errors.js';
+import { readWhole } from '../parts.js';
 import { GunzipError } from './gunzip.js';
 
 /** @param url absolute, or relative to the page */
@@ -32,29 +34,10 @@ export async function gunzip(
   packed: Uint8Array<ArrayBuffer>,
   limit: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array[] = [];
-  let total = 0;
-  const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip')).getReader();
-  for (;;) {
-    const { done, value } = await reader.read().catch(cause => {
-      throw GunzipError.damaged(cause);
-    });
-    if (done) return joined(parts, total);
-    total += value.byteLength;
-    if (total > limit) {
-      await reader.cancel();
-      throw GunzipError.tooLarge(packed.length, limit);
-    }
-    parts.push(value);
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
+  try {
+    return await readWhole(stream, limit, () => GunzipError.tooLarge(packed.length, limit));
+  } catch (error) {
+    throw error instanceof GunzipError ? error : GunzipError.damaged(error);
   }
-}
-
-function joined(parts: readonly Uint8Array[], total: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(total);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.byteLength;
-  }
-  return bytes;
 }

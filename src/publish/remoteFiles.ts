@@ -1,4 +1,5 @@
 /** Fetches a bundle from a server, never more than it may have; imports nothing from Node. */
+import { readWhole } from '../parts.js';
 import { unpackArchive } from './archive/unpack.js';
 import { checkContents, type FileDigest } from './contents.js';
 import { CorruptBundleError, NotABundleError, UnsafeBundleError } from './errors.js';
@@ -92,24 +93,8 @@ async function fetchResponse(bundle: string, url: string, file: string): Promise
 }
 
 /** @throws UnsafeBundleError beyond the limit */
-async function bodyOf(bundle: string, response: Response, file: string, limit: number): Promise<Bytes> {
-  const parts: Uint8Array[] = [];
-  let total = 0;
-  for (const reader = response.body!.getReader(); ; ) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    total += value.byteLength;
-    if (total > limit) {
-      await reader.cancel();
-      throw new UnsafeBundleError(bundle, file, `has more than the ${limit} bytes that it may have`);
-    }
-    parts.push(value);
-  }
-  const bytes = new Uint8Array(total);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.byteLength;
-  }
-  return bytes;
+function bodyOf(bundle: string, response: Response, file: string, limit: number): Promise<Bytes> {
+  const tooLarge = () =>
+    new UnsafeBundleError(bundle, file, `has more than the ${limit} bytes that it may have`);
+  return readWhole(response.body!, limit, tooLarge);
 }

@@ -1,4 +1,5 @@
 /** Weights as files of equal size, the last one no larger: stock tfjs 4.22 reads zeros, without an error, when it is. */
+import { joined } from '../parts.js';
 import { CorruptBundleError } from './errors.js';
 import type { Bytes } from './manifest.js';
 
@@ -20,16 +21,10 @@ export function shards(
   parts: readonly Uint8Array[],
   single?: string,
 ): { paths: string[]; files: Map<string, Bytes> } {
-  const total = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const joined = new Uint8Array(total);
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.byteLength;
-  }
-  const paths = shardNames(Math.max(1, Math.ceil(total / SHARD_BYTES)), single);
+  const bytes = joined(Uint8Array, parts);
+  const paths = shardNames(Math.max(1, Math.ceil(bytes.byteLength / SHARD_BYTES)), single);
   const files = paths.map(
-    (path, i) => [path, joined.subarray(i * SHARD_BYTES, (i + 1) * SHARD_BYTES)] as const,
+    (path, i) => [path, bytes.subarray(i * SHARD_BYTES, (i + 1) * SHARD_BYTES)] as const,
   );
   return { paths, files: new Map(files) };
 }
@@ -57,10 +52,5 @@ export function joinShards(
     const problem = `has ${shard.byteLength} bytes, the first shard ${size}: tfjs reads zeros when shards differ (only the last may be smaller)`;
     throw new CorruptBundleError(bundle, `${folder}/${paths[i]}`, problem);
   });
-  if (given.length === 1) return given[0]!;
-  const data = new Uint8Array(given.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  given.forEach((shard, i) => {
-    data.set(shard, i * size);
-  });
-  return data;
+  return given.length === 1 ? given[0]! : joined(Uint8Array, given);
 }

@@ -1,4 +1,5 @@
 /** Scalars as TensorBoard reads them: an event file of TFRecords, each a protobuf `Event`, written without either library. */
+import { joined } from '../parts.js';
 
 export interface Scalar {
   readonly tag: string;
@@ -25,13 +26,7 @@ export function eventFile(scalars: readonly Scalar[]): Uint8Array<ArrayBuffer> {
       return record([...double(1, time), ...integer(2, step), ...nested(5, nested(1, entry))]);
     }),
   ];
-  const bytes = new Uint8Array(records.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const each of records) {
-    bytes.set(each, at);
-    at += each.length;
-  }
-  return bytes;
+  return joined(Uint8Array, records);
 }
 
 function record(event: readonly number[]): Uint8Array {

@@ -34,6 +34,12 @@ const folderOf = (name: string) => {
 const STOCK = ['tfjs-core', 'tfjs-backend-cpu', 'tfjs-backend-webgl', 'tfjs-backend-wasm', 'tfjs-converter'];
 const stock = Object.fromEntries(STOCK.map(name => [name, folderOf(name)]));
 
+/** What the page's scripts add to its globals. */
+type Stock = typeof tf &
+  typeof import('@tensorflow/tfjs-converter') & {
+    readonly wasm: typeof import('@tensorflow/tfjs-backend-wasm');
+  };
+
 function asked(model: LayersModel) {
   const images = imagesFor(model);
   const expected = tf.tidy(() => (model.predict(images) as tf.Tensor).dataSync());
@@ -58,12 +64,12 @@ for (const backend of ['wasm', 'webgl'] as const) {
     const { expected, question } = asked(model);
     const logits = await tab.evaluate(
       async ({ backend, url, question }) => {
-        // biome-ignore lint/suspicious/noExplicitAny: the page's own global
-        const { tf } = globalThis as any;
-        if (tf.wasm) tf.wasm.setWasmPaths(`${url}/wasm/`);
+        const { tf } = globalThis as unknown as { tf: Stock };
+        tf.wasm.setWasmPaths(`${url}/wasm/`);
         if (!(await tf.setBackend(backend))) throw new Error(`no ${backend}`);
         const network = await tf.loadGraphModel(`${url}/bundle/graph/model.json`);
-        return [...(await network.predict(tf.tensor(question.values, question.shape)).data())] as number[];
+        const logits = network.predict(tf.tensor(question.values, question.shape)) as tf.Tensor;
+        return [...(await logits.data())];
       },
       { backend, url, question },
     );

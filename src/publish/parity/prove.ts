@@ -3,12 +3,12 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { PadezooError } from '../../errors.js';
+import { joined } from '../../parts.js';
 import type { Look } from '../graph/run.js';
 import type { Bytes, Format, ParityRecord } from '../manifest.js';
 import { type Agreement, compare, isEqual, TOLERANCE } from './compare.js';
 import { firstDifference } from './firstDifference.js';
 import type { ParityInputs } from './inputs.js';
-import { joined } from './joined.js';
 import { type Runtime, runtimeOf } from './runtimes.js';
 
 /** A format does not calculate what its source does. */
@@ -62,7 +62,7 @@ export async function referenceOf(
     parts.push((await y.data()) as Float32Array);
     y.dispose();
   }
-  return { logits: joined(parts), classes: model.outputs[0]!.shape.at(-1)! };
+  return { logits: joined(Float32Array, parts), classes: model.outputs[0]!.shape.at(-1)! };
 }
 
 /**
@@ -110,7 +110,7 @@ export async function agreementOf(
 ): Promise<Agreement> {
   const parts: Float32Array[] = [];
   for (const images of batches) parts.push(await runtime.run(images, look));
-  return compare(joined(parts), logits, classes);
+  return compare(joined(Float32Array, parts), logits, classes);
 }
 
 export function recordOf(format: Format, runtime: Runtime, agreement: Agreement): ParityRecord {

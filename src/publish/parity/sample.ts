@@ -1,13 +1,13 @@
 /** A few of the images of the proof with the source's logits, so that anybody can prove a bundle without its data set. */
 
 import type * as tf from '@tensorflow/tfjs-core';
+import { joined } from '../../parts.js';
 import { SafetensorsError } from '../../safetensors/errors.js';
 import { parseSafetensors } from '../../safetensors/read.js';
 import { writeSafetensors } from '../../safetensors/write.js';
 import { ManifestError } from '../errors.js';
 import type { Bytes } from '../manifest.js';
 import type { ParityInputs } from './inputs.js';
-import { joined } from './joined.js';
 import type { Reference } from './prove.js';
 
 export const SAMPLE_FILE = 'parity.safetensors';
@@ -27,8 +27,11 @@ export function sampleFile(
   const count = Math.max(1, Math.floor(MAX_BYTES / (4 * size)));
   const hardOnes = hard > 0 ? Math.min(hard, count >> 1) : 0;
   const realOnes = Math.min(MOST_REAL, real, count - hardOnes);
-  const inputs = joined([valuesOf(batches, realOnes, size), valuesOf(batches.slice(-1), hardOnes, size)]);
-  const rows = joined([
+  const inputs = joined(Float32Array, [
+    valuesOf(batches, realOnes, size),
+    valuesOf(batches.slice(-1), hardOnes, size),
+  ]);
+  const rows = joined(Float32Array, [
     logits.subarray(0, realOnes * classes),
     logits.subarray(real * classes, (real + hardOnes) * classes),
   ]);
