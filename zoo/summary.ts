@@ -9,9 +9,10 @@ export interface LayerSummary {
   readonly name: string;
   /** tfjs's class name, `'Conv2D'`. */
   readonly type: string;
-  /** Without the batch axis. */
+  /** Without the batch axis; where the layer is called in several places, of the first. */
   readonly outputShape: readonly number[];
   readonly parameters: number;
+  /** Of all its calls, as are the bytes. */
   readonly macs: number;
   /** Bytes of the output for one input, in float32; 0 where it shares its input's memory. */
   readonly activationBytes: number;
@@ -60,7 +61,9 @@ export function summary(
 }
 
 function summarise(layer: Layer, shapeOf: ShapeOf): LayerSummary {
-  const outputShape = ((layer.outputShape as layers.Shape) ?? []).slice(1).map(size => size ?? 0);
+  const calls = outputShapes(layer);
+  const total = (of: (shape: readonly number[]) => number) =>
+    calls.reduce((sum, shape) => sum + of(shape), 0);
   const parameters = layer.trainableWeights.reduce(
     (sum, weight) => sum + util.sizeFromShape([...shapeOf(weight)]),
     0,
@@ -68,11 +71,21 @@ function summarise(layer: Layer, shapeOf: ShapeOf): LayerSummary {
   return {
     name: layer.name,
     type: layer.getClassName(),
-    outputShape,
+    outputShape: calls[0] ?? [],
     parameters,
-    macs: macsOf(layer, outputShape, shapeOf),
-    activationBytes: VIEWS.has(layer.getClassName()) ? 0 : 4 * util.sizeFromShape(outputShape),
+    macs: total(shape => macsOf(layer, shape, shapeOf)),
+    activationBytes: VIEWS.has(layer.getClassName()) ? 0 : total(shape => 4 * util.sizeFromShape([...shape])),
   };
+}
+
+/** One for each place where the layer is called, without the batch axis; a network inside counts once. */
+function outputShapes(layer: Layer): number[][] {
+  const nodes = 'layers' in layer ? layer.inboundNodes.slice(0, 1) : layer.inboundNodes;
+  return nodes.flatMap((_, call) =>
+    ([] as layers.SymbolicTensor[])
+      .concat(layer.getOutputAt(call))
+      .map(({ shape }) => shape.slice(1).map(size => size ?? 0)),
+  );
 }
 
 /** Every element of a kernel is used once at every output position; a separable convolution has two. */

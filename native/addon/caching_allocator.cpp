@@ -184,7 +184,7 @@ void* takeBlock(size_t wanted) {
 void giveBack(void* data) {
   if (!data) return;
   const Header header = *headerOf(data);
-  if (placement && header.bytes > kSmallest) placement->given(data, header.stretch, header.piece);
+  if (placement && (header.stretch || header.bytes > kSmallest)) placement->given(data, header.stretch, header.piece);
   if (header.stretch) header.stretch->letGo();
   else cache().give(data);
 }
@@ -226,7 +226,7 @@ Stretch* Stretch::make(size_t bytes) {
 void* Stretch::at(size_t offset, size_t piece) {
   users_++;
   void* data = static_cast<char*>(memory_) + offset + kAlignment;
-  *headerOf(data) = {kSmallest + 1, nullptr, this, piece};
+  *headerOf(data) = {0, nullptr, this, piece};
   return data;
 }
 

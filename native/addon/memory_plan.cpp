@@ -2,7 +2,6 @@
 #include "memory_plan.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace padezoo {
 namespace {

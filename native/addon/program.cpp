@@ -4,6 +4,7 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "boxed_call.h"
 #include "dtypes.h"
@@ -133,7 +134,8 @@ std::vector<at::Tensor> Program::run(const std::vector<at::Tensor>& inputs) {
 }
 
 std::vector<at::Tensor> Program::runCalls(const std::vector<at::Tensor>& inputs) {
-  MemoryPlan::Run inPlannedMemory(memory_);
+  std::optional<MemoryPlan::Run> inPlannedMemory;
+  if (!graph_) inPlannedMemory.emplace(memory_);
   std::vector<at::Tensor> slots(slotCount_);
   std::copy(inputs.begin(), inputs.end(), slots.begin());
   std::copy(constants_.begin(), constants_.end(), slots.begin() + static_cast<int64_t>(inputs.size()));
@@ -142,7 +144,7 @@ std::vector<at::Tensor> Program::runCalls(const std::vector<at::Tensor>& inputs)
   outputs.reserve(outputs_.size());
   for (const uint32_t slot : outputs_) outputs.push_back(slots[slot]);
   slots.clear();
-  inPlannedMemory.finish();
+  if (inPlannedMemory) inPlannedMemory->finish();
   return outputs;
 }
 

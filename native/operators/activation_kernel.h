@@ -64,7 +64,7 @@ void randomSlopes(const T* of, const T* x, T* out, int64_t vectors, uint32_t fir
   Words lanes;
   for (int lane = 0; lane < kLanes; lane++) lanes[lane] = first + lane;
   for (int64_t i = 0; i < vectors * kLanes; i += kLanes) {
-    const Words draw = drawsOf(spreadOf(lanes + static_cast<uint32_t>(i), noise.before), noise.shift, noise.multiplier) & 0xffffu;
+    const Words draw = drawsOf(spreadOf(lanes + static_cast<uint32_t>(i), noise.before), noise.shift, pade::multiplierOf(0)) & 0xffffu;
     const Vector u = 0x1p-16f * __builtin_convertvector((Mask)(draw + draw) - 65535, Vector);
     const Vector v = load(x + i), from = load(of + i);
     store(out + i, v >= 0.0f ? from : from * (noise.mean + noise.halfWidth * u));

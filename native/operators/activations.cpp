@@ -1,11 +1,13 @@
 // The baseline activations that ATen has no fused operator for, forward and backward, on float32 and bfloat16:
 // padezoo::hinges (PReLU, mixture, APL, SReLU), padezoo::random_slopes (RReLU) and padezoo::maxout; and, where ATen's are
-// slow, padezoo::exponential_unit (ELU, CELU) and padezoo::swish.
+// slow, padezoo::exponential_unit (CELU, and ELU's forward pass; its gradient is ATen's, by the output) and padezoo::swish.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
 
+#include <array>
 #include <cstring>
+#include <tuple>
 #include <vector>
 
 #include "pade.h"
@@ -38,7 +40,7 @@ struct HingeSums {
 };
 struct SlopeNoise {
   float mean, halfWidth;
-  uint32_t before, shift, multiplier;
+  uint32_t before, shift;
 };
 
 template <typename T>
@@ -200,8 +202,7 @@ Tensor randomSlopes(const Tensor& of, const Tensor& input, const Tensor& key, do
   TORCH_CHECK(input.numel() <= int64_t{1} << 32, "random_slopes is for up to 2^32 elements, got ", input.numel());
   const Tensor x = input.contiguous(), from = withLayoutOf(x, of);  // the draws belong to the row-major order
   const Tensor words = key.to(at::kLong);
-  SlopeNoise noise{static_cast<float>((lower + upper) / 2), static_cast<float>((upper - lower) / 2), 0, 0,
-                   pade::multiplierOf(0)};
+  SlopeNoise noise{static_cast<float>((lower + upper) / 2), static_cast<float>((upper - lower) / 2), 0, 0};
   pade::philox(0, static_cast<uint32_t>(words[0].item<int64_t>()), static_cast<uint32_t>(words[1].item<int64_t>()),
                noise.before, noise.shift);
   Tensor result = at::empty_like(x);
@@ -285,18 +286,21 @@ Tensor maxoutBackward(const Tensor& gradient, const Tensor& input, int64_t piece
   return dx;
 }
 
-/// Both directions of a function without parameters; `kernel(pointers, out, vectors)`, gradient first where there is one.
-template <size_t Inputs, typename Kernel>
-Tensor elementwise(const std::array<Tensor, Inputs>& inputs, const Kernel& kernel) {
+/// Both directions of a function without learned parameters, gradient first where there is one. `pick` says which of a
+/// table's kernels it is; `parameters` are its last arguments.
+template <size_t Inputs, typename Pick, typename... Parameters>
+Tensor elementwise(const std::array<Tensor, Inputs>& inputs, const Pick& pick, Parameters... parameters) {
   Tensor out = at::empty_like(inputs[0]);
   dispatch(out, [&](auto type) {
     using T = decltype(type);
     std::array<const T*, Inputs> from;
     for (size_t i = 0; i < Inputs; i++) from[i] = static_cast<const T*>(inputs[i].data_ptr());
     T* to = static_cast<T*>(out.data_ptr());
-    const auto run = kernel(kernels<T>());
+    const auto kernel = pick(kernels<T>());
     forBlocks(out.numel(), [&](int64_t, int64_t begin, int64_t count) {
-      forTile<T>(from, to, begin, count, [&](const auto& at, T* part, int64_t vectors, uint32_t) { run(at, part, vectors); });
+      forTile<T>(from, to, begin, count, [&](const auto& at, T* part, int64_t vectors, uint32_t) {
+        std::apply([&](auto... pointers) { kernel(pointers..., part, vectors, parameters...); }, at);
+      });
     });
   });
   return out;
@@ -304,40 +308,27 @@ Tensor elementwise(const std::array<Tensor, Inputs>& inputs, const Kernel& kerne
 
 Tensor exponentialUnit(const Tensor& input, double alpha, double rate) {
   check(input);
-  return elementwise<1>({dense(input)}, [=](const auto& k) {
-    return [=, run = k.exponentialUnit](const auto& at, auto* out, int64_t vectors) {
-      run(at[0], out, vectors, static_cast<float>(alpha), static_cast<float>(rate));
-    };
-  });
+  const auto pick = [](const auto& table) { return table.exponentialUnit; };
+  return elementwise<1>({dense(input)}, pick, static_cast<float>(alpha), static_cast<float>(rate));
 }
 
 Tensor exponentialUnitBackward(const Tensor& gradient, const Tensor& input, double alpha, double rate) {
   check(input);
   const Tensor x = dense(input);
-  return elementwise<2>({withLayoutOf(x, gradient), x}, [=](const auto& k) {
-    return [=, run = k.exponentialUnitBackward](const auto& at, auto* out, int64_t vectors) {
-      run(at[0], at[1], out, vectors, static_cast<float>(alpha), static_cast<float>(rate));
-    };
-  });
+  const auto pick = [](const auto& table) { return table.exponentialUnitBackward; };
+  return elementwise<2>({withLayoutOf(x, gradient), x}, pick, static_cast<float>(alpha), static_cast<float>(rate));
 }
 
 Tensor swish(const Tensor& input, double beta) {
   check(input);
-  return elementwise<1>({dense(input)}, [=](const auto& k) {
-    return [=, run = k.swish](const auto& at, auto* out, int64_t vectors) {
-      run(at[0], out, vectors, static_cast<float>(beta));
-    };
-  });
+  return elementwise<1>({dense(input)}, [](const auto& table) { return table.swish; }, static_cast<float>(beta));
 }
 
 Tensor swishBackward(const Tensor& gradient, const Tensor& input, double beta) {
   check(input);
   const Tensor x = dense(input);
-  return elementwise<2>({withLayoutOf(x, gradient), x}, [=](const auto& k) {
-    return [=, run = k.swishBackward](const auto& at, auto* out, int64_t vectors) {
-      run(at[0], at[1], out, vectors, static_cast<float>(beta));
-    };
-  });
+  const auto pick = [](const auto& table) { return table.swishBackward; };
+  return elementwise<2>({withLayoutOf(x, gradient), x}, pick, static_cast<float>(beta));
 }
 
 }  // namespace

@@ -45,21 +45,23 @@ std::pair<Tensor, Tensor> philox(int64_t counter, const Tensor& key) {
 /// The draws of pade_noise.h.
 class Draws {
  public:
-  Draws(const Tensor& elements, const Tensor& key) : key_(key) {
-    Tensor v = elements.bitwise_xor(philox(0, key).first);
+  Draws(const Tensor& elements, const Tensor& key) : key_(key), first_(philox(0, key)) {
+    Tensor v = elements.bitwise_xor(first_.first);
     v = v.bitwise_xor(v.bitwise_right_shift(16));
     v = product(v, 0x21f0aaad);
     spread_ = v.bitwise_xor(v.bitwise_right_shift(15));
   }
   /// Both draws of a pair in one word.
   Tensor of(int64_t pair) const {
-    const Tensor shifted = spread_.add(philox(pair, key_).second).bitwise_and(kWord);
+    const Tensor shifted = spread_.add(pair == 0 ? first_.second : philox(pair, key_).second).bitwise_and(kWord);
     const Tensor v = product(shifted, ::pade::multiplierOf(static_cast<int>(pair)));
     return v.bitwise_xor(v.bitwise_right_shift(15));
   }
 
  private:
-  Tensor key_, spread_;
+  Tensor key_;
+  std::pair<Tensor, Tensor> first_;  // what the key gives for pair 0, and for the elements
+  Tensor spread_;
 };
 
 enum class Form { AbsoluteSum, AbsolutePolynomial, SumOfAbsolutes, Unsafe };

@@ -2,8 +2,8 @@
 //
 // oneDNN copies images into a layout of its own for both, and with a stride runs one small convolution a channel in
 // bfloat16: for MobileNetV2 that was most of what its convolutions took. Its forward pass copies nothing but the filter, and
-// without a stride the input's gradient is one (ownConvolution.ts). Here a row of dy meets the rows of the image under
-// it, tap by tap, all channels side by side.
+// without a stride the input's gradient is one (src/engines/torch/kernels/convolution.ts). Here a row of dy meets the rows of the
+// image under it, tap by tap, all channels side by side.
 #include <torch/library.h>
 
 #include "channels.h"

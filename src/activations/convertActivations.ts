@@ -23,6 +23,9 @@ interface LayerConfig extends Record<string, unknown> {
   activation?: string;
   /** Of a network that is a layer of another. */
   layers?: LayerJson[];
+  /** Of a wrapper (TimeDistributed, Bidirectional), and of RNN: what is applied again and again. */
+  layer?: LayerJson;
+  cell?: LayerJson;
 }
 type Reference = [layer: string, ...rest: unknown[]];
 interface Graph {
@@ -42,7 +45,7 @@ const OF_THE_PLACE = ['batch_input_shape', 'dtype'];
  *
  * @param model any LayersModel, sequential or functional; borrowed
  * @returns a LayersModel that the caller disposes
- * @throws OptionsError when the network has no such activation, when it is inside a recurrent layer, or when the new one
+ * @throws OptionsError when the network has no such activation, when it is inside a recurrent layer or a wrapper, or when the new one
  *   needs other convolutions (maxout) or one layer for all places (`shared: 'network'`)
  */
 export async function convertActivations(
@@ -99,7 +102,7 @@ class Conversion {
   constructor(wanted: Activation, replacement: Activation) {
     this.#wanted = jsonOf(wanted.layer('wanted'));
     const { config } = wanted;
-    const usual = JSON.stringify(activationOf(config.name).config) === JSON.stringify(config);
+    const usual = sameConfig(activationOf(config.name).config, config);
     this.#identifier = usual ? config.name : undefined;
     this.#replacement = jsonOf(replacement.layer('replacement'));
   }
@@ -109,17 +112,15 @@ class Conversion {
     const inserted = new Map<string, string>();
     graph.layers = graph.layers.flatMap(layer => {
       const { class_name: type, config } = layer;
+      const inside = config.layer ?? config.cell;
+      if (inside && (this.#isWanted(inside) || this.#isFused(inside))) throw unreachable(layer, inside);
       if (config.layers) this.replaceIn(config as unknown as Graph, `${path}${config.name}/`);
       if (this.#isWanted(layer)) {
         this.replaced.add(`${path}${config.name}`);
         return [{ ...layer, ...this.#made(config.name, config) }];
       }
-      if (this.#identifier === undefined || config.activation !== this.#identifier) return [layer];
-      if (!APPLIES_LAST.test(type)) {
-        throw new OptionsError(
-          `convertActivations: ${config.name} is a ${type}, inside which ${config.activation} cannot be replaced`,
-        );
-      }
+      if (!this.#isFused(layer)) return [layer];
+      if (!APPLIES_LAST.test(type)) throw unreachable(layer, layer);
       const name = freeName(`${config.name}_activation`, names);
       this.replaced.add(`${path}${name}`);
       inserted.set(config.name, name);
@@ -127,6 +128,11 @@ class Conversion {
       return [layer, behind(layer, this.#made(name))];
     });
     for (const [producer, name] of inserted) redirect(graph, producer, name);
+  }
+
+  /** Whether it is the layer's own `activation`. */
+  #isFused({ config }: LayerJson): boolean {
+    return this.#identifier !== undefined && config.activation === this.#identifier;
   }
 
   #isWanted({ class_name: type, config }: LayerJson): boolean {
@@ -140,6 +146,13 @@ class Conversion {
     const { class_name, config } = this.#replacement;
     return { class_name, config: { ...config, ...Object.fromEntries(kept), name } };
   }
+}
+
+function unreachable({ class_name: type, config }: LayerJson, inside: LayerJson): OptionsError {
+  const activation = inside.config.activation ?? inside.class_name;
+  return new OptionsError(
+    `convertActivations: ${config.name} is a ${type}, inside which ${activation} cannot be replaced`,
+  );
 }
 
 function freeName(name: string, taken: Set<string>): string {

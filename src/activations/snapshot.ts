@@ -1,7 +1,9 @@
 /** The state of a network's Padé activations at one moment of training, as plain data: inputs on a sample, and coefficients. */
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
+import { joined } from '../parts.js';
 import { type Histogram, histogramOf } from './histogram.js';
+import { type InputSite, inputSites } from './inputSites.js';
 import { PadeLayer } from './padeLayer.js';
 import type { Rational } from './rational.js';
 
@@ -37,26 +39,14 @@ export async function snapshotActivations(
   return new ActivationProbe(model).read(images);
 }
 
-interface Site {
-  readonly layer: PadeLayer;
-  readonly input: layers.SymbolicTensor;
-}
-
 /** Takes snapshots of one network; it may be trained in between. */
 export class ActivationProbe {
-  readonly #sites: readonly Site[];
+  readonly #sites: readonly InputSite<PadeLayer>[];
   readonly #network: layers.LayersModel | undefined;
 
   /** @param model borrowed */
   constructor(model: layers.LayersModel) {
-    this.#sites = model.layers
-      .filter(layer => layer instanceof PadeLayer)
-      .flatMap(layer =>
-        layer.inboundNodes.map((_, call) => ({
-          layer,
-          input: layer.getInputAt(call) as layers.SymbolicTensor,
-        })),
-      );
+    this.#sites = inputSites(model, layer => layer instanceof PadeLayer);
     if (this.#sites.length === 0) return;
     this.#network = layers.model({ inputs: model.inputs, outputs: this.#sites.map(({ input }) => input) });
   }
@@ -120,7 +110,7 @@ class Seen {
   }
 
   snapshot(layer: PadeLayer): ActivationSnapshot {
-    const values = this.#kept.flatMap(part => [...part]);
+    const values = joined(Float32Array, this.#kept);
     const [min, max] = this.#min <= this.#max ? [this.#min, this.#max] : [0, 0];
     const { range } = layer;
     const outside = range && values.filter(x => !(x >= range[0] && x <= range[1])).length;

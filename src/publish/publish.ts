@@ -93,8 +93,7 @@ export async function publish(source: Publishable, options: PublishOptions): Pro
       nodeOf,
       look: watch.look,
     });
-    const { epochs, activationInputs } = provenanceOf(model);
-    const ranges = watch.ranges(epochs?.at(-1)?.activations ?? activationInputs);
+    const ranges = watch.ranges(described.trainingRanges);
     const reference = { logits, classes: model.outputs[0]!.shape.at(-1)! };
     files.set(...sampleFile(inputs, reference));
     const smaller = graph

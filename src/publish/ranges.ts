@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as layers from '@tensorflow/tfjs-layers';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { isActivation } from '../../zoo/summary.js';
-import { type Provenance, provenanceOf } from '../training/provenance.js';
+import { inputSites } from '../activations/inputSites.js';
+import { provenanceOf } from '../training/provenance.js';
 import type { Look } from './graph/run.js';
 import type { Manifest } from './manifest.js';
 
@@ -17,12 +18,11 @@ export class RangeWatch {
 
   /** @param nodeOf layer -> its node in the graph that will run */
   constructor(model: LayersModel, nodeOf: ReadonlyMap<string, string>) {
-    for (const layer of model.layers.filter(isActivation)) {
-      for (let call = 0; call < layer.inboundNodes.length; call++) {
-        const from = (layer.getInputAt(call) as layers.SymbolicTensor).sourceLayer.name;
-        const node = nodeOf.get(from);
-        if (node) this.#watched.set(node, [...(this.#watched.get(node) ?? []), layer.name]);
-      }
+    for (const { layer, input } of inputSites(model, (each): each is layers.layers.Layer =>
+      isActivation(each),
+    )) {
+      const node = nodeOf.get(input.sourceLayer.name);
+      if (node) this.#watched.set(node, [...(this.#watched.get(node) ?? []), layer.name]);
     }
   }
 
@@ -38,9 +38,9 @@ export class RangeWatch {
     this.#found.set(layer, { min: Math.min(before.min, min), max: Math.max(before.max, max) });
   }
 
-  /** @param trained what training saw at its end, whose range is joined to that of the same layer here */
-  ranges(trained: NonNullable<Provenance['activationInputs']> = []): Ranges {
-    for (const { layer, inputs } of trained) if (this.#found.has(layer)) this.#join(layer, inputs);
+  /** @param trained what training saw, which is joined to what was seen of the same layer here */
+  ranges(trained: Ranges = []): Ranges {
+    for (const { layer, ...range } of trained) if (this.#found.has(layer)) this.#join(layer, range);
     return [...this.#found]
       .filter(([, { min, max }]) => Number.isFinite(min + max))
       .map(([layer, range]) => ({ layer, ...range }));
@@ -49,9 +49,10 @@ export class RangeWatch {
 
 /** What training saw at its end, of each layer all its calls together; empty when it was not observed. */
 export function trainedRanges(model: LayersModel): Ranges {
-  const { epochs, activationInputs } = provenanceOf(model);
+  const { epochs, trainingRanges = [] } = provenanceOf(model);
+  if (!epochs) return [...trainingRanges];
   const found = new Map<string, { min: number; max: number }>();
-  for (const { layer, inputs } of epochs?.at(-1)?.activations ?? activationInputs ?? []) {
+  for (const { layer, inputs } of epochs.at(-1)?.activations ?? []) {
     const { min, max } = found.get(layer) ?? inputs;
     found.set(layer, { min: Math.min(min, inputs.min), max: Math.max(max, inputs.max) });
   }

@@ -19,9 +19,7 @@ export async function restore(model: LayersModel, manifest: Manifest): Promise<v
     ...(testAccuracy !== undefined && testLoss !== undefined && { metrics: { testAccuracy, testLoss } }),
     pruning,
     ...(parent && { unpruned: unprunedOf(parent) }),
-    ...(trainingRanges && {
-      activationInputs: trainingRanges.map(({ layer, min, max }) => ({ layer, inputs: { min, max } })),
-    }),
+    ...(trainingRanges && { trainingRanges }),
   });
   if (activation && typeof activation === 'object') {
     setOrigin(model, {

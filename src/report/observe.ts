@@ -4,8 +4,10 @@ import * as layers from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../../datasets/dataset.js';
 import { isActivation } from '../../zoo/summary.js';
 import { type Histogram, histogramOf } from '../activations/histogram.js';
+import { inputSites } from '../activations/inputSites.js';
 import { PadeLayer } from '../activations/padeLayer.js';
 import { evaluateRational, orderOf } from '../activations/rational.js';
+import { joined } from '../parts.js';
 import type { ActivationRecord } from './record.js';
 
 const BINS = 60;
@@ -24,16 +26,24 @@ export async function observeActivations(
   model: layers.LayersModel,
   data: Dataset,
 ): Promise<ActivationRecord[]> {
-  const activations = model.layers.filter(layer => isActivation(layer) && isCurve(layer));
-  if (activations.length === 0) return [];
-  const probe = layers.model({
-    inputs: model.inputs,
-    outputs: activations.map(layer => layer.input as layers.SymbolicTensor),
-  });
+  const sites = inputSites(
+    model,
+    (layer): layer is layers.layers.Layer => isActivation(layer) && isCurve(layer),
+  );
+  if (sites.length === 0) return [];
+  const probe = layers.model({ inputs: model.inputs, outputs: sites.map(({ input }) => input) });
   for await (const { images, labels } of data.test({ batchSize: IMAGES })) {
     const inputs = ([] as tf.Tensor[]).concat(probe.predictOnBatch(images) as tf.Tensor | tf.Tensor[]);
     try {
-      return activations.map((layer, i) => observe(layer, inputs[i]!));
+      const called = new Set(sites.map(({ layer }) => layer));
+      return [...called].map(layer => {
+        const channels = sites.find(site => site.layer === layer)!.input.shape.at(-1)!;
+        return observe(
+          layer,
+          channels,
+          inputs.filter((_, i) => sites[i]!.layer === layer),
+        );
+      });
     } finally {
       tf.dispose([images, labels, ...inputs]);
     }
@@ -47,21 +57,30 @@ function isCurve(layer: layers.layers.Layer): boolean {
 }
 
 /** f(x), of the first channel where each has coefficients of its own. */
-function curveOf(layer: layers.layers.Layer, xs: readonly number[]): Float32Array {
-  const channels = (layer.input as layers.SymbolicTensor).shape.at(-1)!;
+function curveOf(layer: layers.layers.Layer, channels: number, xs: readonly number[]): Float32Array {
   return tf.tidy(() => {
     const everyChannel = tf.tile(tf.tensor2d([...xs], [xs.length, 1]), [1, channels]);
     return tf.slice(layer.apply(everyChannel) as tf.Tensor2D, [0, 0], [xs.length, 1]).dataSync();
   }) as Float32Array;
 }
 
-function observe(layer: layers.layers.Layer, input: tf.Tensor): ActivationRecord {
-  const inputs = histogram(input.dataSync() as Float32Array);
+/** @param given the inputs of all the layer's calls, `channels` of them side by side */
+function observe(
+  layer: layers.layers.Layer,
+  channels: number,
+  given: readonly tf.Tensor[],
+): ActivationRecord {
+  const inputs = histogram(
+    joined(
+      Float32Array,
+      given.map(input => input.dataSync()),
+    ),
+  );
   const xs = Array.from(
     { length: CURVE_POINTS },
     (_, i) => inputs.min + ((inputs.max - inputs.min) * i) / (CURVE_POINTS - 1),
   );
-  const learned = curveOf(layer, xs);
+  const learned = curveOf(layer, channels, xs);
   const record = {
     layer: layer.name,
     learned: xs.map((x, i) => [x, learned[i]!] as const),

@@ -47,9 +47,10 @@ export interface Provenance {
   /** Where filters were removed: what from. */
   readonly unpruned?: Unpruned;
   /** Smallest and largest input of each activation in training, of a network that was loaded; else they are in `epochs`. */
-  readonly activationInputs?: readonly {
+  readonly trainingRanges?: readonly {
     readonly layer: string;
-    readonly inputs: { readonly min: number; readonly max: number };
+    readonly min: number;
+    readonly max: number;
   }[];
 }
 

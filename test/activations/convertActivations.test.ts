@@ -186,4 +186,23 @@ test.serial('convertActivations says what is not there and what cannot be', asyn
     instanceOf: OptionsError,
     message: /rnn is a SimpleRNN, inside which relu cannot be replaced/,
   });
+  const relus = [
+    layers.layers.dense({ units: 2, activation: 'relu' }) as layers.layers.Layer,
+    layers.layers.reLU(),
+    layers.layers.simpleRNNCell({ units: 2, activation: 'relu' }),
+  ];
+  const wrapped = relus.map((layer, i) =>
+    i < 2
+      ? layers.layers.timeDistributed({ name: 'wrapper', layer, inputShape: [4, 3] })
+      : layers.layers.rnn({ name: 'wrapper', cell: layer as never, inputShape: [4, 3] }),
+  );
+  for (const layer of wrapped) {
+    await t.throwsAsync(
+      convertActivations(layers.sequential({ layers: [layer] }), { from: 'relu', to: 'pau' }),
+      {
+        instanceOf: OptionsError,
+        message: /wrapper is a (TimeDistributed|RNN), inside which \w+ cannot be replaced/i,
+      },
+    );
+  }
 });

@@ -56,7 +56,7 @@ test.serial('ranges that training recorded outlive a checkpoint and are on the c
   const folder = await temporaryFolder(t);
   const trained = knowingLenet();
   const inputs = { min: -3.5, max: 4.25 };
-  remember(trained, { activationInputs: ['act1', 'act2'].map(layer => ({ layer, inputs })) });
+  remember(trained, { trainingRanges: ['act1', 'act2'].map(layer => ({ layer, ...inputs })) });
   await saveCheckpoint(trained, join(folder, 'run'));
   trained.dispose();
   const model = await load(join(folder, 'run'));

@@ -260,16 +260,18 @@ test.serial(
   },
 );
 
-test.serial(
-  'a network whose channels have coefficients of their own is published with the curve of the first',
-  async t => {
-    const model = zoo.lenet({ activation: { name: 'pau', shared: 'channel' }, classes: 4 });
+for (const [shared, what] of [
+  ['channel', 'whose channels have coefficients of their own is published with the curve of the first'],
+  ['network', 'whose one activation is called in many places is published with its curve'],
+] as const) {
+  test.serial(`a network ${what}`, async t => {
+    const model = zoo.lenet({ activation: { name: 'pau', shared }, classes: 4 });
     remember(model, { data: squares() });
     const { directory } = await publish(model, { to: join(await temporaryFolder(t), 'a'), archive: 'none' });
     t.true((await readdir(join(directory, 'figures'))).includes('act1.svg'));
     model.dispose();
-  },
-);
+  });
+}
 
 test.serial("the card's programs run as they stand", async t => {
   const folder = await temporaryFolder(t);

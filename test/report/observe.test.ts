@@ -25,3 +25,21 @@ for (const [activation, kind, head] of [
     t.is(heads.join(' '), head);
   });
 }
+
+test.serial(
+  'an activation that is called in several places has one record, of the inputs of all of them',
+  async t => {
+    const model = zoo.lenet({ activation: pau({ shared: 'network' }), classes: 4 });
+    const records = await observeActivations(model, squares({ count: 8 }));
+    const alone = await observeActivations(
+      zoo.lenet({ activation: pau(), classes: 4 }),
+      squares({ count: 8 }),
+    );
+    model.dispose();
+    t.is(records.length, 1);
+    const counted = (record: (typeof records)[number]) =>
+      record.inputs.counts.reduce((sum, count) => sum + count, 0);
+    const all = alone.map(counted).reduce((sum, count) => sum + count, 0);
+    t.true(counted(records[0]!) > 0.99 * all, `${counted(records[0]!)} of ${all}`);
+  },
+);

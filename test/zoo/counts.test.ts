@@ -1,5 +1,5 @@
 import test from 'ava';
-import { summary, zoo } from '../../src/index.js';
+import { pau, summary, zoo } from '../../src/index.js';
 import '../support/engine.js'; // chooses the engine before the first network is built
 
 /**
@@ -40,3 +40,16 @@ for (const [name, variant, parameters, macs, sites] of COUNTS) {
     model.dispose();
   });
 }
+
+test('one activation for the whole network is counted once, its memory wherever it is called', t => {
+  const [shared, apart] = (['network', 'layer'] as const).map(where => {
+    const model = zoo.lenet({ activation: pau({ shared: where }) });
+    const counted = summary(model);
+    model.dispose();
+    return counted;
+  });
+  t.is(shared!.activationParameters, 10);
+  t.is(shared!.parameters, apart!.parameters - 30);
+  t.is(shared!.activationBytes, apart!.activationBytes);
+  t.is(shared!.macs, apart!.macs);
+});

@@ -53,7 +53,7 @@ export interface ProgramReport {
   readonly mode: 'calls' | 'warming up' | 'graph';
   /** Why it is no graph where it should be one. */
   readonly reason: string;
-  /** The memory that a run lays its large blocks out in; 0 before the second run, and on a GPU. */
+  /** The memory that a run lays its large blocks out in; 0 until one run was watched, and on a GPU. */
   readonly plannedBytes: number;
   /** What these blocks would take were each alone. */
   readonly blockBytes: number;

@@ -1,5 +1,6 @@
 /** Convolutions on NHWC tensors: the same bytes are channels_last to libtorch, so nothing is transposed in memory. */
 import { backend_util, util } from '@tensorflow/tfjs-core';
+import { EngineError } from '../addon.js';
 import type { Aten, PendingTensor, TorchTensor } from '../aten.js';
 import type { Attributes, Call, Kernels } from '../kernel.js';
 import { enginePrecision, operand } from '../precision.js';
@@ -8,7 +9,6 @@ import {
   depthwiseFilterGradient,
   depthwiseInputGradient,
   isOwnDepthwise,
-  isPixelByPixel,
   isProduct,
   patchConvolution,
   patchFilterGradient,
@@ -89,18 +89,24 @@ function depthwiseFilter(aten: Aten, filter: TorchTensor): TorchTensor {
   return aten('reshape', aten('permute', filter, HWCM_TO_CMHW), [channels * multiplier, 1, height, width]);
 }
 
+const reachOf = ({ info }: Geometry) => [info.effectiveFilterHeight, info.effectiveFilterWidth] as const;
+
+/** Without a stride, and with a padding that libtorch applies itself and that leaves no window empty. */
+function isPixelByPixel(shape: Geometry): boolean {
+  const { stride, padding } = shape;
+  const isInside = (pad: number, axis: number) => pad < reachOf(shape)[axis]!;
+  return stride.every(step => step === 1) && !padding.byHand && padding.even.every(isInside);
+}
+
 /** The input's gradient where windows lie pixel by pixel: itself a convolution, with the filter turned round. */
-function depthwiseTurned(
-  aten: Aten,
-  dy: TorchTensor,
-  filter: TorchTensor,
-  { padding, dilation, info }: Geometry,
-) {
-  const reach = [info.effectiveFilterHeight, info.effectiveFilterWidth];
+function depthwiseTurned(aten: Aten, dy: TorchTensor, filter: TorchTensor, shape: Geometry): TorchTensor {
   const turned = depthwiseFilter(aten, aten('flip', filter, [0, 1]));
-  const around = padding.even.map((pad, axis) => reach[axis]! - 1 - pad);
-  const dx = aten('conv2d', toNchw(aten, dy), turned, null, [1, 1], around, dilation, info.inChannels);
-  return toNhwc(aten, dx);
+  const around = shape.padding.even.map((pad, axis) => reachOf(shape)[axis]! - 1 - pad);
+  const { dilation, info } = shape;
+  return toNhwc(
+    aten,
+    aten('conv2d', toNchw(aten, dy), turned, null, [1, 1], around, dilation, info.inChannels),
+  );
 }
 
 function filterOf(aten: Aten, filter: TorchTensor, depthwise: boolean): TorchTensor {
@@ -153,12 +159,13 @@ function geometryOfGradient(
   attributes: Attributes,
   depthwise: boolean,
 ): Geometry {
-  const given = geometry(inShape, filterShape, attributes, depthwise);
-  if (util.arraysEqual(given.info.outShape, dyShape)) return given;
-  const [rounded, up] = ['round', 'ceil'].map(dimRoundingMode =>
-    geometry(inShape, filterShape, { ...attributes, dimRoundingMode }, depthwise),
+  for (const dimRoundingMode of [attributes.dimRoundingMode, 'round', 'ceil']) {
+    const shape = geometry(inShape, filterShape, { ...attributes, dimRoundingMode }, depthwise);
+    if (util.arraysEqual(shape.info.outShape, dyShape)) return shape;
+  }
+  throw new EngineError(
+    `torch: the gradient of a convolution of [${inShape}] by [${filterShape}] has another shape than [${dyShape}]`,
   );
-  return util.arraysEqual(rounded!.info.outShape, dyShape) ? rounded! : up!;
 }
 
 type Wanted = 'input' | 'filter';

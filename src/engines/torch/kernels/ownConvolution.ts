@@ -41,16 +41,6 @@ export function isOwnDepthwise({ info }: Geometry, dtype: string): boolean {
   return isOnCpu() && isSingle && info.dataFormat === 'channelsLast' && dtype in MOST_PIXELS;
 }
 
-/** Without a stride, and with a padding that libtorch applies itself and that leaves no window empty. */
-export function isPixelByPixel({ stride, padding, info }: Geometry): boolean {
-  const reach = [info.effectiveFilterHeight, info.effectiveFilterWidth];
-  return (
-    stride.every(step => step === 1) &&
-    !padding.byHand &&
-    padding.even.every((pad, axis) => pad < reach[axis]!)
-  );
-}
-
 /** A gradient; the operator must be told the sides of what it is for. */
 const gradient =
   (operator: string, sidesOf: (info: Geometry['info']) => number[]) =>
