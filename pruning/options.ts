@@ -1,7 +1,7 @@
 /** The options of `prune`, checked before any work starts, and the plan that they make. */
 import { z } from 'zod';
 import type { Dataset } from '../datasets/dataset.js';
-import type { Observation } from '../src/training/activationWatch.js';
+import { ACTIVATION_HISTORIES } from '../src/training/activationWatch.js';
 import type { Recipe } from '../src/training/recipe.js';
 import { AGGREGATIONS, CRITERIA, type Criterion } from './criteria.js';
 import type { CouplingGraph } from './graph.js';
@@ -38,6 +38,8 @@ export const Options = z.strictObject({
   activations: z.enum(ACTIVATION_RESTARTS).optional(),
   /** Controls that are trained beside each step. */
   ablations: z.array(z.enum(ABLATIONS)).default([]),
+  /** In every training, as `train` takes it; snapshots are in the steps' epochs, and in the run's folder. */
+  activationHistory: z.enum(ACTIVATION_HISTORIES).default('warnings'),
 });
 
 /** `prune`'s options, checked and complete. */
@@ -46,7 +48,6 @@ export interface Plan extends Omit<z.output<typeof Options>, 'restart'> {
   readonly graph: CouplingGraph;
   readonly to: string | undefined;
   readonly signal: AbortSignal | undefined;
-  readonly observeActivations: Observation | undefined;
   readonly data?: Dataset;
   /** Absent: only cut. */
   readonly recipe?: Recipe;

@@ -5,7 +5,6 @@ import type { Dataset } from '../datasets/dataset.js';
 import { OptionsError } from '../src/errors.js';
 import { checkOptions } from '../src/options.js';
 import { Task } from '../src/task.js';
-import { checkObservation, type Observation } from '../src/training/activationWatch.js';
 import { checkFits } from '../src/training/check.js';
 import { provenanceOf } from '../src/training/provenance.js';
 import { Recipe, type RecipeOptions } from '../src/training/recipe.js';
@@ -27,8 +26,6 @@ export interface PruneOptions extends z.input<typeof Options> {
   /** A folder for the run: called again with the same options, it goes on where the process was killed. */
   readonly to?: string;
   readonly signal?: AbortSignal;
-  /** In every training, as `train` takes it; snapshots are in the steps' epochs, and in the run's folder. */
-  readonly observeActivations?: Observation;
 }
 
 /**
@@ -45,14 +42,8 @@ export interface PruneOptions extends z.input<typeof Options> {
 export function prune(model: LayersModel, options: PruneOptions = {}): Task<PruneEvent, PruneResult> {
   const memory = provenanceOf(model);
   const { train: recipeOptions = memory.recipe, data = memory.data, ...others } = options;
-  const { to, signal, observeActivations, ...rest } = others;
-  const checked = checkOptions(Options, rest, 'prune', [
-    'train',
-    'data',
-    'to',
-    'signal',
-    'observeActivations',
-  ]);
+  const { to, signal, ...rest } = others;
+  const checked = checkOptions(Options, rest, 'prune', ['train', 'data', 'to', 'signal']);
   checkSteps(checked.steps);
   const restart = restartOf(checked.restart, checked.activations);
   const graph = couplingGraph(model, checked);
@@ -66,8 +57,7 @@ export function prune(model: LayersModel, options: PruneOptions = {}): Task<Prun
       "prune: ablation 'random-reinitialisation' is what restart 'fresh' does anyway; use it with 'initial', 'rewind:K' or 'finetune'",
     );
   }
-  checkObservation('prune', observeActivations);
-  const plan = { ...checked, restart, graph, to, signal, observeActivations };
+  const plan = { ...checked, restart, graph, to, signal };
   if (recipeOptions === false) {
     if (restart.kind === 'rewind' || (checked.criterion === 'taylor' && !data)) {
       throw new OptionsError(

@@ -83,7 +83,7 @@ function planOf(model: LayersModel, plan: Plan): PlannedStep[] {
 }
 
 async function openRun(model: LayersModel, plan: Plan, to: string): Promise<RunDirectory> {
-  const { graph: _, to: __, signal: ___, observeActivations: ____, data, ...rest } = plan;
+  const { graph: _, to: __, signal: ___, activationHistory: ____, data, ...rest } = plan;
   const { criterion, exclude, ...settings } = rest;
   const { RunDirectory } = await import('../src/publish/runDirectory.js');
   const { sha256 } = await import('../src/publish/sha256.js');
@@ -266,7 +266,7 @@ function add(
 async function* training(
   model: LayersModel,
   { step, ...named }: { step: string; percent: number; ablation?: Ablation },
-  { recipe, data, signal, observeActivations }: Plan,
+  { recipe, data, signal, activationHistory }: Plan,
   directory: RunDirectory | undefined,
   {
     startEpoch = 0,
@@ -282,7 +282,7 @@ async function* training(
     signal,
     from,
     checkpoints,
-    observeActivations,
+    activationHistory,
   } as Parameters<typeof train>[1];
   const task = train(model, options);
   for await (const event of task) {

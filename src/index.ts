@@ -85,9 +85,9 @@ export { observeActivations } from './report/observe.js';
 export type { ActivationRecord, RunRecord, StepRecord } from './report/record.js';
 export { SafetensorsError } from './safetensors/errors.js';
 export { Task } from './task.js';
-export type { Observation, RangeWarning } from './training/activationWatch.js';
+export type { ActivationHistory, RangeWarning } from './training/activationWatch.js';
 export type { EpochRecord } from './training/epochRecord.js';
-export { type EvaluateOptions, evaluate } from './training/evaluate.js';
+export { evaluate } from './training/evaluate.js';
 export {
   type Metrics,
   type Provenance,

@@ -25,7 +25,7 @@ import { followTraining } from './progress.js';
 interface Flags extends DataOptions, RecipeFlags {
   readonly activation: string;
   readonly out?: string;
-  readonly observeActivations?: string;
+  readonly activationHistory?: string;
   readonly json?: boolean;
 }
 
@@ -41,7 +41,7 @@ export function trainCommand(): Command {
     .option('--activation <name>', "'pau', 'relu', 'lrelu:0.2'", 'pau')
     .option('--out <folder>', 'where the checkpoint goes')
     .option(
-      '--observe-activations <file>',
+      '--activation-history <file>',
       "where every epoch's record goes, as JSON, with the inputs and coefficients of its Padé activations",
     );
   return withRecipe(withData(target, 'fashion-mnist'))
@@ -53,7 +53,7 @@ Examples:
   padezoo train lenet --activation relu --optimizer sgd --seed 1 --json
   padezoo train resnet50 --data imagenet:/data/imagenet --data-option workers=8 --out out/resnet50
   padezoo train resnet18 --data folder:photos --data-option size=128 --train-images 1000
-  padezoo train lenet --observe-activations out/activations.json`,
+  padezoo train lenet --activation-history out/activations.json`,
     )
     .action(run);
 }
@@ -64,10 +64,10 @@ async function run(architecture: string, flags: Flags): Promise<void> {
   const data = (await dataFrom(flags))!;
   const model = networkFor(architecture, flags, data);
   if (flags.out) await checkPlace(flags.out);
-  const history = flags.observeActivations;
+  const history = flags.activationHistory;
   if (history) await mkdir(dirname(history), { recursive: true });
   note(`${engine.describe()}; ${data.name}: ${data.source}`);
-  const observed = history ? { observeActivations: 'every-epoch' as const } : {};
+  const observed = history ? { activationHistory: 'every-epoch' as const } : {};
   const { testAccuracy, testLoss, epochs, seconds } = await followTraining(
     train(model, { ...recipe, ...observed, data }),
   );

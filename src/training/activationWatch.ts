@@ -1,23 +1,15 @@
 /** Watches a network's Padé activations from epoch to epoch of a training: what they are given, and what they become. */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import type { Dataset } from '../../datasets/dataset.js';
 import { ActivationProbe, type ActivationSnapshot, rangeWarning } from '../activations/snapshot.js';
-import { OptionsError } from '../errors.js';
 
 /**
  * `'warnings'`: only whether inputs leave the range that the coefficients were fitted on; `'every-epoch'`: snapshots as
  * well; `'none'`: nothing, which saves a pass of 64 images an epoch.
  */
-export const OBSERVATIONS = ['none', 'warnings', 'every-epoch'] as const;
-export type Observation = (typeof OBSERVATIONS)[number];
-
-/** @throws OptionsError that lists the known words */
-export function checkObservation(where: string, observation: Observation | undefined): void {
-  if (observation === undefined || OBSERVATIONS.includes(observation)) return;
-  throw new OptionsError(
-    `${where}: observeActivations must be one of ${OBSERVATIONS.join(', ')}, got '${String(observation)}'`,
-  );
-}
+export const ACTIVATION_HISTORIES = ['none', 'warnings', 'every-epoch'] as const;
+export type ActivationHistory = (typeof ACTIVATION_HISTORIES)[number];
 
 /** A Padé activation whose inputs have left the range that its coefficients were fitted on. */
 export interface RangeWarning {
@@ -26,38 +18,42 @@ export interface RangeWarning {
   readonly message: string;
 }
 
-/** Images that are looked at: thousands of inputs even of a small dense layer. */
+/** Test images that are looked at: thousands of inputs even of a small dense layer. */
 const IMAGES = 64;
 
 export class ActivationWatch {
-  readonly #observation: Observation;
-  readonly #probe: ActivationProbe | undefined;
+  readonly #history: ActivationHistory;
+  readonly #data: Dataset;
+  readonly #probe: ActivationProbe;
+  #images: tf.Tensor | undefined;
   /** Layers that may still be warned of. */
   readonly #quiet: Set<string>;
   #snapshots: readonly ActivationSnapshot[] = [];
 
-  /** @param model borrowed */
-  constructor(model: LayersModel, observation: Observation) {
-    this.#observation = observation;
-    this.#probe = observation === 'none' ? undefined : new ActivationProbe(model);
-    this.#quiet = new Set(this.#probe?.layers);
+  /** @param model borrowed, and looked at until `dispose` */
+  constructor(model: LayersModel, data: Dataset, history: ActivationHistory) {
+    this.#history = history;
+    this.#data = data;
+    this.#probe = new ActivationProbe(model);
+    this.#quiet = new Set(this.#probe.layers);
   }
 
-  /** Looks at the network as it is now, given a batch of images, which is borrowed. */
-  async look(images: tf.Tensor4D): Promise<void> {
+  /** Looks at the network as it is now. */
+  async look(): Promise<void> {
+    const isNeeded = {
+      none: false,
+      warnings: this.#quiet.size > 0,
+      'every-epoch': this.#probe.layers.length > 0,
+    };
     this.#snapshots = [];
-    if (!this.#probe || (this.#observation === 'warnings' && this.#quiet.size === 0)) return;
-    const few = tf.slice(images, 0, Math.min(IMAGES, images.shape[0]));
-    try {
-      this.#snapshots = await this.#probe.read(few);
-    } finally {
-      few.dispose();
-    }
+    if (!isNeeded[this.#history]) return;
+    this.#images ??= await firstImages(this.#data);
+    if (this.#images) this.#snapshots = await this.#probe.read(this.#images);
   }
 
   /** What was seen, for an epoch's record. */
   get record(): { activations?: readonly ActivationSnapshot[] } {
-    return this.#observation === 'every-epoch' ? { activations: this.#snapshots } : {};
+    return this.#history === 'every-epoch' ? { activations: this.#snapshots } : {};
   }
 
   /** What the latest look gives reason for; of each layer once. */
@@ -67,4 +63,16 @@ export class ActivationWatch {
       return message && this.#quiet.delete(snapshot.layer) ? [{ layer: snapshot.layer, message }] : [];
     });
   }
+
+  dispose(): void {
+    this.#images?.dispose();
+  }
+}
+
+async function firstImages(data: Dataset): Promise<tf.Tensor | undefined> {
+  for await (const { images, labels } of data.test({ batchSize: IMAGES })) {
+    labels.dispose();
+    return images;
+  }
+  return undefined;
 }

@@ -1,6 +1,7 @@
+/** What is kept of each epoch of a training. */
 import type { ActivationSnapshot } from '../activations/snapshot.js';
 
-/** One epoch of training, as measured at its end. */
+/** Measured at the epoch's end. */
 export interface EpochRecord {
   /** From 1. */
   readonly epoch: number;
@@ -12,6 +13,6 @@ export interface EpochRecord {
   readonly testAccuracy: number;
   readonly learningRate: number;
   readonly seconds: number;
-  /** At its end, a snapshot for each Padé activation, where `observeActivations: 'every-epoch'` asked for it. */
+  /** At its end, a snapshot for each Padé activation, where `activationHistory: 'every-epoch'` asked for it. */
   readonly activations?: readonly ActivationSnapshot[];
 }

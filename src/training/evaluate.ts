@@ -9,13 +9,6 @@ import type { Metrics } from './provenance.js';
 
 const BATCH_SIZE = 500;
 
-export interface EvaluateOptions {
-  readonly batchSize?: number;
-  readonly signal?: AbortSignal | undefined;
-  /** Sees the first batch of images `[n, height, width, channels]`, which it borrows. */
-  readonly look?: (images: tf.Tensor4D) => Promise<void>;
-}
-
 /**
  * Runs all test images through the network.
  *
@@ -25,7 +18,7 @@ export interface EvaluateOptions {
 export async function evaluate(
   model: LayersModel,
   data: Dataset,
-  { batchSize = BATCH_SIZE, signal, look }: EvaluateOptions = {},
+  { batchSize = BATCH_SIZE, signal }: { batchSize?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<Metrics> {
   await engine.ready();
   checkFits('evaluate', model, data);
@@ -35,7 +28,6 @@ export async function evaluate(
   for await (const batch of data.test({ batchSize })) {
     try {
       signal?.throwIfAborted();
-      if (images === 0) await look?.(batch.images);
       const count = batch.labels.shape[0];
       const [batchLoss, batchCorrect] = tf.tidy(() => {
         const logits = model.predictOnBatch(batch.images) as tf.Tensor2D;

@@ -1,13 +1,19 @@
 /** `train`: runs a recipe over a data set, step by step, and reports what happens as events. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { z } from 'zod';
 import type { Dataset } from '../../datasets/dataset.js';
 import type { StepCompilation } from '../engines/compiledStep.js';
 import { engine } from '../engines/index.js';
 import { OptionsError, PadezooError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { Task } from '../task.js';
-import { ActivationWatch, checkObservation, type Observation, type RangeWarning } from './activationWatch.js';
+import {
+  ACTIVATION_HISTORIES,
+  type ActivationHistory,
+  ActivationWatch,
+  type RangeWarning,
+} from './activationWatch.js';
 import { checkCanTrain, checkFits } from './check.js';
 import type { EpochRecord } from './epochRecord.js';
 import { evaluate } from './evaluate.js';
@@ -28,7 +34,7 @@ export interface TrainOptions extends RecipeOptions {
    * Whether, at the end of each epoch, 64 test images show what Padé activations are given: to warn where inputs leave the
    * range that coefficients were fitted on (the default), and to record inputs and coefficients.
    */
-  readonly observeActivations?: Observation;
+  readonly activationHistory?: ActivationHistory;
   /** `'never'` runs every step as it is written, for debugging; `'auto'` replays a recording where that can be done. */
   readonly compile?: StepCompilation;
 }
@@ -78,6 +84,8 @@ export class DivergedError extends PadezooError {
   }
 }
 
+const Options = Recipe.extend({ activationHistory: z.enum(ACTIVATION_HISTORIES).default('warnings') });
+
 /**
  * Trains a network in place. Defaults are the paper's for its MNIST networks: Adam at 0.002, batches of 256.
  *
@@ -89,14 +97,13 @@ export class DivergedError extends PadezooError {
  */
 export function train(model: LayersModel, options: TrainOptions = {}): Task<TrainEvent, TrainResult> {
   const { data = provenanceOf(model).data, ...others } = options;
-  const { from, checkpoints, signal, compile, observeActivations, ...recipeOptions } = others;
-  const recipe = checkOptions(Recipe, recipeOptions, 'train', [
+  const { from, checkpoints, signal, compile, ...rest } = others;
+  const { activationHistory, ...recipe } = checkOptions(Options, rest, 'train', [
     'data',
     'from',
     'checkpoints',
     'signal',
     'compile',
-    'observeActivations',
   ]);
   if (!data)
     throw new OptionsError('train: there is no data; give { data: datasets.fashionMnist() } or another set');
@@ -105,19 +112,19 @@ export function train(model: LayersModel, options: TrainOptions = {}): Task<Trai
       `train: from epoch ${from.epoch} there is nothing left of ${recipe.epochs} epochs; give more epochs or an earlier start`,
     );
   }
-  checkObservation('train', observeActivations);
   return new Task(() =>
-    trainWith(model, recipe, data, { from, checkpoints, signal, compile, observeActivations }),
+    trainWith(model, recipe, data, { from, checkpoints, signal, compile, activationHistory }),
   );
 }
 
-type WorkOptions = Pick<TrainOptions, 'from' | 'checkpoints' | 'signal' | 'compile' | 'observeActivations'>;
+type WorkOptions = Pick<TrainOptions, 'from' | 'checkpoints' | 'signal' | 'compile'> &
+  Required<Pick<TrainOptions, 'activationHistory'>>;
 
 async function* trainWith(
   model: LayersModel,
   recipe: Recipe,
   data: Dataset,
-  { from, checkpoints, signal, compile, observeActivations = 'warnings' }: WorkOptions,
+  { from, checkpoints, signal, compile, activationHistory }: WorkOptions,
 ): AsyncGenerator<TrainEvent, TrainResult, void> {
   await engine.ready();
   checkCanTrain('train');
@@ -126,7 +133,7 @@ async function* trainWith(
   const stepsPerEpoch = Math.ceil(data.length.train / batchSize);
   const state = from && 'weights' in from ? from : undefined;
   const records: EpochRecord[] = [...(state?.epochs ?? [])];
-  const watch = new ActivationWatch(model, observeActivations);
+  const watch = new ActivationWatch(model, data, activationHistory);
   const update = new TrainStep(model, recipe, compile);
   const began = performance.now();
   try {
@@ -158,7 +165,8 @@ async function* trainWith(
         }
         yield { type: 'step', epoch, step, stepsPerEpoch, loss, learningRate };
       }
-      const metrics = await evaluate(model, data, { signal, look: images => watch.look(images) });
+      const metrics = await evaluate(model, data, { signal });
+      await watch.look();
       const record: EpochRecord = {
         epoch,
         trainLoss: seen.loss / seen.images,
@@ -181,6 +189,7 @@ async function* trainWith(
     }
   } finally {
     update.dispose();
+    watch.dispose();
   }
   const { testAccuracy, testLoss } = records.at(-1)!;
   remember(model, { recipe, data, metrics: { testAccuracy, testLoss }, epochs: records });

@@ -83,10 +83,10 @@ torchTest('train, eval, prune, publish and verify hand a checkpoint from one to 
 });
 
 torchTest(
-  'train --observe-activations writes what each epoch saw, and warns of inputs out of range',
+  'train --activation-history writes what each epoch saw, and warns of inputs out of range',
   async t => {
     const file = 'history/activations.json';
-    const args = ['lenet', '--epochs', '2', '--seed', '1', '--observe-activations', file];
+    const args = ['lenet', '--epochs', '2', '--seed', '1', '--activation-history', file];
     const { code, stderr, stdout } = await padezoo('train', ...args);
     t.is(code, 0, stderr);
     t.regex(stdout, /activations: history\/activations\.json/);

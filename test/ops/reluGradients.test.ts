@@ -1,3 +1,4 @@
+/** The gradients of ReLU and its family on the torch engine: once and twice. */
 import test from 'ava';
 import { engine, tf } from '../../src/index.js';
 import { torchTest } from '../support/engine.js';

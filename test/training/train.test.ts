@@ -325,7 +325,7 @@ test.serial('train refuses what it does not understand, and says what it wants',
   const refused: [object, RegExp][] = [
     [
       { epoch: 3 },
-      /train: no option epoch, expected one of epochs, batchSize, .*, seed, data, .*signal, compile/,
+      /train: no option epoch, expected one of epochs, batchSize, .*, seed, activationHistory, data, .*signal, compile/,
     ],
     [{ epochs: 0 }, /epochs: .*, got 0/],
     [{ batchSize: 1.5 }, /batchSize: .*got 1\.5/],

@@ -54,8 +54,8 @@ torchTest('a layer that the whole network shares is warned of once, for all its 
 torchTest('inputs within the range, no Padé activations and "none" warn of nothing', async t => {
   for (const [model, options] of [
     [narrow([-1e3, 1e3]), {}],
-    [zoo.lenet({ activation: 'relu', classes: 4, seed: 2 }), { observeActivations: 'every-epoch' }],
-    [narrow(), { observeActivations: 'none' }],
+    [zoo.lenet({ activation: 'relu', classes: 4, seed: 2 }), { activationHistory: 'every-epoch' }],
+    [narrow(), { activationHistory: 'none' }],
   ] as const) {
     const events = await eventsOf(model, options);
     t.false(events.some(({ type }) => type === 'warning'));
@@ -66,7 +66,7 @@ torchTest('inputs within the range, no Padé activations and "none" warn of noth
 torchTest('with every-epoch the records hold what snapshotActivations sees of the test images', async t => {
   const model = zoo.lenet({ activation: 'pau', classes: 4, seed: 2 });
   const before = model.layers.filter(({ name }) => name.startsWith('act')).map(coefficients);
-  const { epochs } = await train(model, { ...small, data: data(), observeActivations: 'every-epoch' });
+  const { epochs } = await train(model, { ...small, data: data(), activationHistory: 'every-epoch' });
   const history = epochs.map(({ activations }) => activations!);
   t.deepEqual(
     history.map(snapshots => snapshots.map(({ layer }) => layer)),
@@ -85,10 +85,10 @@ torchTest('with every-epoch the records hold what snapshotActivations sees of th
 
 torchTest('observing changes nothing of the training, and leaves no tensor behind', async t => {
   const weights = [];
-  for (const observeActivations of ['none', 'warnings', 'every-epoch', 'every-epoch'] as const) {
+  for (const activationHistory of ['none', 'warnings', 'every-epoch', 'every-epoch'] as const) {
     const before = tf.memory().numTensors;
     const model = narrow();
-    await train(model, { ...small, data: data(), observeActivations });
+    await train(model, { ...small, data: data(), activationHistory });
     weights.push(model.getWeights().map(weight => [...weight.dataSync()]));
     model.dispose();
     if (weights.length > 1) t.is(tf.memory().numTensors, before);
@@ -101,7 +101,7 @@ torchTest('a checkpoint on the way keeps the history, also as bytes', async t =>
   const options = {
     ...small,
     data: data(),
-    observeActivations: 'every-epoch',
+    activationHistory: 'every-epoch',
     checkpoints: 'every-epoch',
   } as const;
   for await (const event of train(model, options)) {
@@ -123,7 +123,7 @@ torchTest('prune hands the option to every training', async t => {
     steps: [10],
     train: { ...small, epochs: 1 },
     data: data(),
-    observeActivations: 'every-epoch',
+    activationHistory: 'every-epoch',
   });
   t.is(steps[0]!.epochs[0]!.activations!.length, 4);
   for (const step of steps) step.model.dispose();
@@ -132,12 +132,13 @@ torchTest('prune hands the option to every training', async t => {
 
 test.serial('an unknown word is refused', t => {
   const model = narrow();
-  const observeActivations = 'always' as never;
+  const activationHistory = 'always' as never;
   const expected = {
     instanceOf: OptionsError,
-    message: /observeActivations must be one of none, warnings, every-epoch, got 'always'/,
+    message:
+      /activationHistory: Invalid option: expected one of "none"\|"warnings"\|"every-epoch", got "always"/,
   };
-  t.throws(() => train(model, { data: data(), observeActivations }), expected);
-  t.throws(() => prune(model, { data: data(), train: { epochs: 1 }, observeActivations }), expected);
+  t.throws(() => train(model, { data: data(), activationHistory }), expected);
+  t.throws(() => prune(model, { data: data(), train: { epochs: 1 }, activationHistory }), expected);
   model.dispose();
 });
