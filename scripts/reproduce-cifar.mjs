@@ -3,7 +3,8 @@
  * the accuracy of every epoch as a table. Fetch the data first: `npm run -s padezoo -- data fetch cifar10`.
  *
  *   node scripts/reproduce-cifar.mjs [--activation pau] [--epochs 90] [--precision bf16] [--batch-size 64] [--seed 1]
- *     [--learning-rate 0.002] [--weight-decay 0.05] [--train-images 50000] [--checkpoint FILE]
+ *     [--learning-rate 0.002] [--weight-decay 0.2]
+ *     [--label-smoothing 0.1] [--train-images 50000] [--checkpoint FILE]
  *
  * With a checkpoint, every epoch is kept in that file, and the same command goes on after the last one.
  */
@@ -19,17 +20,19 @@ const { values: options } = parseArgs({
     precision: { type: 'string', default: 'bf16' },
     'batch-size': { type: 'string', default: '64' },
     'learning-rate': { type: 'string', default: '0.002' },
-    'weight-decay': { type: 'string', default: '0.05' },
+    'weight-decay': { type: 'string', default: '0.2' },
+    'label-smoothing': { type: 'string', default: '0.1' },
     seed: { type: 'string', default: '1' },
     checkpoint: { type: 'string' },
     'train-images': { type: 'string', default: '50000' },
   },
 });
-const [epochs, batchSize, learningRate, weightDecay, seed, images] = [
+const [epochs, batchSize, learningRate, weightDecay, labelSmoothing, seed, images] = [
   options.epochs,
   options['batch-size'],
   options['learning-rate'],
   options['weight-decay'],
+  options['label-smoothing'],
   options.seed,
   options['train-images'],
 ].map(Number);
@@ -48,6 +51,7 @@ const training = train(model, {
   seed,
   optimizer: { name: 'adam', learningRate, decay: 'decoupled' },
   weightDecay,
+  labelSmoothing,
   schedule: { name: 'cosine', warmupEpochs: 0.5 },
   clipNorm: 5,
   from: kept,

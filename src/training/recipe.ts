@@ -60,6 +60,8 @@ export const Recipe = z.strictObject({
       clipNorm: z.number().positive().optional(),
     })
     .prefault({}),
+  /** Share of the target that is spread evenly over all classes, in the training loss alone: 0.1 holds back overconfidence. */
+  labelSmoothing: z.number().min(0).lt(1).default(0),
   /** Largest Euclidean norm of all gradients together; larger ones are scaled down (the authors use 5). */
   clipNorm: z.number().positive().optional(),
   /** Fixes the order of the images, epoch by epoch. */

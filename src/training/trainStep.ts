@@ -18,7 +18,7 @@ export class TrainStep {
     this.optimizer = new Optimizer(model, recipe);
     this.compiled = new CompiledStep(inputs => {
       const [images, labels, learningRate] = inputs as [tf.Tensor4D, tf.Tensor1D, tf.Scalar];
-      return step(model, this.optimizer, images, labels, learningRate);
+      return step(model, this.optimizer, images, labels, learningRate, recipe);
     }, compile);
   }
 
@@ -49,12 +49,13 @@ function step(
   images: tf.Tensor4D,
   labels: tf.Tensor1D,
   learningRate: tf.Scalar,
+  { labelSmoothing }: Recipe,
 ): tf.Tensor[] {
   let correct: tf.Tensor | undefined;
   const { value: loss, grads } = tf.variableGrads(() => {
     const logits = applyTraining(model, images) as tf.Tensor2D;
     correct = tf.keep(countCorrect(logits, labels)); // the gradient's tidy would take it along
-    const loss = softmaxCrossEntropy(logits, labels);
+    const loss = softmaxCrossEntropy(logits, labels, { labelSmoothing });
     releaseTapeGoingBack();
     return loss;
   }, [...optimizer.variables]);

@@ -37,6 +37,7 @@ for (const optimizer of ['adam', { name: 'sgd', momentum: 0.9, acceleration: 'ne
           clipNorm: 5,
           activations: { clipNorm: 0.1 },
           weightDecay: 1e-4,
+          labelSmoothing: 0.1,
         } as const;
         let steps = 0;
         for await (const event of train(model, { data: datasets.fashionMnist(), ...recipe, compile }))

@@ -12,6 +12,7 @@ test('the default recipe is the protocol of the paper for its MNIST networks', t
   t.is(recipe.weightDecay, 0);
   t.deepEqual(recipe.activations, { rateFactor: 1, weightDecay: 0 });
   t.is(recipe.clipNorm, undefined);
+  t.is(recipe.labelSmoothing, 0);
 });
 
 test('a constant rate stays', t => {

@@ -15,6 +15,7 @@ import {
 } from '../../src/index.js';
 import { Optimizer } from '../../src/training/optimizer.js';
 import { Recipe } from '../../src/training/recipe.js';
+import { TrainStep } from '../../src/training/trainStep.js';
 import { within } from '../support/closeness.js';
 import { counting } from '../support/counting.js';
 import { torchTest } from '../support/engine.js';
@@ -228,6 +229,28 @@ torchTest('a rate factor of 0 freezes the coefficients and nothing else', async 
   model.dispose();
 });
 
+torchTest('labelSmoothing asks the network for a share of every class', t => {
+  const model = lenet('relu');
+  const update = new TrainStep(model, Recipe.parse({ labelSmoothing: 0.3 }));
+  tf.tidy(() => {
+    const images = tf.randomUniform([8, 32, 32, 1], -1, 1, 'float32', 1) as tf.Tensor4D;
+    const labels = [0, 1, 2, 3, 0, 1, 2, 3];
+    const logits = (model.predict(images) as tf.Tensor2D).arraySync();
+    const { loss } = update.run(images, tf.tensor1d(labels, 'int32'), 0);
+    const each = logits.map((row, i) => {
+      const logSum = Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0));
+      return row.reduce(
+        (sum, x, k) => sum + (0.3 / row.length + (k === labels[i] ? 0.7 : 0)) * (logSum - x),
+        0,
+      );
+    });
+    const expected = each.reduce((sum, value) => sum + value) / each.length;
+    t.true(Math.abs(loss - expected) < 1e-5, `${loss}, expected ${expected}`);
+  });
+  update.dispose();
+  model.dispose();
+});
+
 torchTest('clipNorm scales all gradients down together', t => {
   const model = lenet('relu');
   const optimizer = new Optimizer(
@@ -332,6 +355,7 @@ test.serial('train refuses what it does not understand, and says what it wants',
     [{ optimizer: 'adamw' }, /optimizer: .*"adam"\|"sgd", got "adamw"/],
     [{ optimizer: { name: 'sgd', momentum: 1 } }, /optimizer\.momentum: .*<1, got 1/],
     [{ activations: { rate: 1 } }, /activations: no option rate/],
+    [{ labelSmoothing: 1 }, /labelSmoothing: .*<1, got 1/],
     [{ activations: { clipNorm: 0 } }, /activations\.clipNorm: .*>0, got 0/],
     [{ schedule: { name: 'step' } }, /schedule\.at: .*array.*, got undefined/],
   ];
