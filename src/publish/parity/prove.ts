@@ -1,7 +1,8 @@
 /** Proves the formats of a bundle equal to the network that they were made from, by running them. */
 
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import pLimit from 'p-limit';
 import { PadezooError } from '../../errors.js';
 import { joined } from '../../parts.js';
 import type { Look } from '../graph/run.js';
@@ -10,6 +11,9 @@ import { type Agreement, compare, isEqual, TOLERANCE } from './compare.js';
 import { firstDifference } from './firstDifference.js';
 import type { ParityInputs } from './inputs.js';
 import { type Runtime, runtimeOf } from './runtimes.js';
+
+/** A runtime on another thread has its next batch already when it has done one. */
+const BATCHES_AHEAD = 3;
 
 /** A format does not calculate what its source does. */
 export class ParityError extends PadezooError {
@@ -61,6 +65,7 @@ export async function referenceOf(
     const y = model.predictOnBatch(images) as tf.Tensor;
     parts.push((await y.data()) as Float32Array);
     y.dispose();
+    await tf.nextFrame(); // lets answers of other threads in
   }
   return { logits: joined(Float32Array, parts), classes: model.outputs[0]!.shape.at(-1)! };
 }
@@ -79,37 +84,68 @@ export async function prove(
   inputs: ParityInputs,
   { nodeOf, look }: Watch,
 ): Promise<Proof> {
-  const reference = await referenceOf(model, inputs);
-  const records: ParityRecord[] = [];
-  for (const format of formats) {
+  const reference = referenceOf(model, inputs);
+  const proveOne = async (format: Format): Promise<ParityRecord> => {
+    if (!hasOwnThread(format)) await reference; // the engine does one thing after the other
     const runtime = await runtimeOf(format, bundle, files);
     try {
       const agreement = await agreementOf(runtime, inputs, reference, look);
-      if (!isEqual(agreement)) {
-        const layer = await firstDifference(
-          { model, nodeOf, runtime, bundle, files },
-          inputs,
-          agreement.worst,
-        );
-        throw new ParityError(bundle, format, agreement, layer, runtime.name);
-      }
-      records.push(recordOf(format, runtime, agreement));
+      if (isEqual(agreement)) return recordOf(format, runtime, agreement);
+      const layer = await firstDifference({ model, nodeOf, runtime, bundle, files }, inputs, agreement.worst);
+      throw new ParityError(bundle, format, agreement, layer, runtime.name);
     } finally {
       runtime.dispose();
     }
-  }
-  return { records, logits: reference.logits };
+  };
+  return { records: await sideBySide(formats, proveOne), logits: (await reference).logits };
 }
 
-/** How near a format comes to the reference on all inputs. */
+/** onnxruntime's work fills the gaps that the engine leaves, whose own formats come one after the other. */
+const hasOwnThread = (format: Format) => format === 'onnx';
+
+/**
+ * Does the work of the engine's formats one after the other, for their weights are large, and that of the others meanwhile.
+ *
+ * @returns in the order of the formats
+ * @throws what the first format that fails throws, once nothing runs any more
+ */
+export async function sideBySide<Result>(
+  formats: readonly Format[],
+  work: (format: Format) => Promise<Result>,
+): Promise<Result[]> {
+  const outcomes = new Map<Format, PromiseSettledResult<Result>>();
+  const lane = async (own: readonly Format[]) => {
+    for (const format of own) {
+      const [outcome] = await Promise.allSettled([work(format)]);
+      outcomes.set(format, outcome);
+    }
+  };
+  await Promise.all([
+    lane(formats.filter(hasOwnThread)),
+    lane(formats.filter(format => !hasOwnThread(format))),
+  ]);
+  return formats.map(format => {
+    const outcome = outcomes.get(format)!;
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
+}
+
+/** How near a format comes to the reference, which may be on its way, on all inputs. */
 export async function agreementOf(
   runtime: Runtime,
   { batches }: Pick<ParityInputs, 'batches'>,
-  { logits, classes }: Reference,
+  reference: Reference | Promise<Reference>,
   look?: Look,
 ): Promise<Agreement> {
-  const parts: Float32Array[] = [];
-  for (const images of batches) parts.push(await runtime.run(images, look));
+  const limit = pLimit(BATCHES_AHEAD);
+  const one = async (images: tf.Tensor) => {
+    const logits = await runtime.run(images, look);
+    await tf.nextFrame();
+    return logits;
+  };
+  const parts = await Promise.all(batches.map(images => limit(one, images)));
+  const { logits, classes } = await reference;
   return compare(joined(Float32Array, parts), logits, classes);
 }
 

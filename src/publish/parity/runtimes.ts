@@ -1,6 +1,5 @@
 /** What runs each format of a bundle, from its bytes alone. */
 import * as tf from '@tensorflow/tfjs-core';
-import type * as ort from 'onnxruntime-node';
 import { CorruptBundleError } from '../errors.js';
 import type { Graph } from '../graph/graph.js';
 import { GraphRunner, type Look } from '../graph/run.js';
@@ -69,33 +68,27 @@ export async function graphModel(bundle: string, files: Files, folder: string): 
 async function onnx(bundle: string, bytes: Bytes | undefined): Promise<Runtime> {
   if (!bytes) throw new CorruptBundleError(bundle, ONNX_FILE, 'is missing; get the checkpoint again');
   const graph = readOnnx(bundle, bytes);
-  const runtime = await onnxRuntime();
-  if (!runtime) return own(graph, "padezoo's own reading of onnx/, as there is no onnxruntime-node");
-  const session = await runtime.InferenceSession.create(bytes, { extra: WITHOUT_SPINNING });
+  const { OnnxThread } = await import('../onnx/thread.js');
+  const thread = new OnnxThread(bytes);
+  const version = await thread.version.catch(error => {
+    thread.dispose();
+    throw error;
+  });
+  if (version === undefined) {
+    thread.dispose();
+    return own(graph, "padezoo's own reading of onnx/, as there is no onnxruntime-node");
+  }
   return {
-    name: `onnxruntime-node ${runtime.env.versions.node ?? runtime.env.versions.common}`,
+    name: `onnxruntime-node ${version}`,
     async run(images) {
       const first = tf.tidy(() => (images.rank === 4 ? tf.transpose(images, [0, 3, 1, 2]) : images.clone()));
-      const feed = new runtime.Tensor('float32', (await first.data()) as Float32Array, first.shape);
+      const values = (await first.data()) as Float32Array;
       first.dispose();
-      const { [session.outputNames[0]!]: output } = await session.run({ [session.inputNames[0]!]: feed });
-      return output!.data as Float32Array;
+      return thread.run(values, first.shape);
     },
     graph,
-    dispose: () => void session.release(),
+    dispose: () => thread.dispose(),
   };
-}
-
-/** Threads that wait for work sleep: where other programs run as well, spinning costs a quarter more of the processor. */
-const WITHOUT_SPINNING = { session: { intra_op: { allow_spinning: '0' } } };
-
-/** The user's own, if it is installed. */
-async function onnxRuntime(): Promise<typeof ort | undefined> {
-  try {
-    return await import('onnxruntime-node');
-  } catch {
-    return undefined;
-  }
 }
 
 function own(graph: Graph, name: string): Runtime {

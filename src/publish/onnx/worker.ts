@@ -1,0 +1,28 @@
+/** The program of an `OnnxThread`: one session of onnxruntime, which answers every batch of images with its outputs. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Answer, Batch, SessionSetting } from './thread.js';
+
+/** Threads that wait for work sleep: where other programs run as well, spinning costs a quarter more of the processor. */
+const WITHOUT_SPINNING = { session: { intra_op: { allow_spinning: '0' } } };
+
+const port = parentPort!;
+const answer = (message: Answer) => port.postMessage(message);
+
+const ort = await import('onnxruntime-node').catch(() => undefined);
+if (ort) await serve(ort);
+else answer({ type: 'absent' });
+
+async function serve({ InferenceSession, Tensor, env }: typeof import('onnxruntime-node')): Promise<void> {
+  const { bytes } = workerData as SessionSetting;
+  const session = await InferenceSession.create(bytes, { extra: WITHOUT_SPINNING });
+  port.on('message', async ({ id, values, shape }: Batch) => {
+    try {
+      const feeds = { [session.inputNames[0]!]: new Tensor('float32', values, shape) };
+      const { [session.outputNames[0]!]: output } = await session.run(feeds);
+      answer({ type: 'outputs', id, values: output!.data as Float32Array });
+    } catch (error) {
+      answer({ type: 'failed', id, message: (error as Error).message });
+    }
+  });
+  answer({ type: 'ready', version: env.versions.node ?? env.versions.common });
+}

@@ -1,0 +1,59 @@
+import * as tf from '@tensorflow/tfjs-core';
+import test from 'ava';
+import { zoo } from '../../src/index.js';
+import { graphOf } from '../../src/publish/graph/fromLayers.js';
+import { OnnxRuntimeError, OnnxThread } from '../../src/publish/onnx/thread.js';
+import { onnxFile } from '../../src/publish/onnx/write.js';
+import { within } from '../support/closeness.js';
+import '../support/engine.js';
+
+const model = zoo.lenet({ activation: 'pau', seed: 1 });
+const file = onnxFile(graphOf(model), { version: 'test' });
+const SHAPE = [2, 1, 32, 32];
+
+/** LeNet's images have one channel: its own layout is ONNX's. */
+function batch(seed: number): { values: Float32Array; expected: Float32Array } {
+  return tf.tidy(() => {
+    const images = tf.randomUniform([2, 32, 32, 1], -1, 1, 'float32', seed);
+    const expected = (model.predict(images) as tf.Tensor).dataSync() as Float32Array;
+    return { values: images.dataSync() as Float32Array, expected };
+  });
+}
+
+test.serial('batches that are given at once are answered each with its own logits', async t => {
+  const thread = new OnnxThread(file);
+  t.regex((await thread.version)!, /^\d+\.\d+/);
+  const batches = [1, 2, 3, 4].map(batch);
+  const answers = await Promise.all(batches.map(({ values }) => thread.run(values, SHAPE)));
+  for (const [i, { expected }] of batches.entries())
+    within(t, `batch ${i}`, answers[i]!, expected, { tolerance: 1e-5, scale: 1 });
+  thread.dispose();
+});
+
+test.serial('a batch that onnxruntime refuses is an error; the next one is answered', async t => {
+  const thread = new OnnxThread(file);
+  const { values, expected } = batch(5);
+  await t.throwsAsync(thread.run(values.subarray(0, 2 * 31 * 32), [2, 1, 31, 32]), {
+    instanceOf: OnnxRuntimeError,
+    message: /Expected: 32/,
+  });
+  within(t, 'logits', await thread.run(values, SHAPE), expected, { tolerance: 1e-5, scale: 1 });
+  thread.dispose();
+});
+
+test.serial('a file that is no model is an error, for whoever waits and for whoever comes later', async t => {
+  const thread = new OnnxThread(new Uint8Array(100));
+  const waiting = thread.run(new Float32Array(1), [1]);
+  const error = { instanceOf: OnnxRuntimeError, message: /protobuf|model/i };
+  await t.throwsAsync(thread.version, error);
+  await t.throwsAsync(waiting, error);
+  await t.throwsAsync(thread.run(new Float32Array(1), [1]), error);
+});
+
+test.serial('a thread that is disposed leaves nobody waiting', async t => {
+  const thread = new OnnxThread(file);
+  await thread.version;
+  const waiting = thread.run(batch(6).values, SHAPE);
+  thread.dispose();
+  await t.throwsAsync(waiting, { instanceOf: OnnxRuntimeError, message: /ended/ });
+});
