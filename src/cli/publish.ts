@@ -35,7 +35,7 @@ export function publishCommand(): Command {
     )
     .option('--fold', 'multiply batch normalisation into the convolutions before it')
     .option('--functions', 'keep each Padé activation as a function of the ONNX model')
-    .option('--licence <id>', 'of the network, for its card: mit')
+    .option('--licence <id>', 'of the network, for its card and package: mit, apache-2.0')
     .option('--tolerance <fraction>', "of accuracy below a run's best step (default: 0.005)", fraction)
     .option('--npm <name>', 'write <folder>-npm as well, a package that npm publish takes')
     .option('--hub <owner/name>', 'push to the Hugging Face hub, if HF_TOKEN is set')

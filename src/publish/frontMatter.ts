@@ -24,7 +24,7 @@ export function frontMatter({
   ];
   if (parity?.formats.some(({ format }) => format === 'onnx')) tags.push('onnx');
   const lines = [
-    ...(licence ? [`license: ${text(licence)}`] : []),
+    ...(licence ? [`license: ${text(licence.toLowerCase())}`] : []),
     'library_name: padezoo',
     'pipeline_tag: image-classification',
     'tags:',

@@ -1,4 +1,5 @@
 /** A bundle as a package of npm that holds its weights: `import model from 'NAME'`, every file declared with its digest. */
+import { createRequire } from 'node:module';
 import { OptionsError } from '../errors.js';
 import type { Bytes, Manifest } from './manifest.js';
 import { placeBundle } from './nodeFiles.js';
@@ -44,7 +45,7 @@ export async function writePackage(
     name,
     version,
     description: `${architecture.name}: a network made with padezoo, with its weights`,
-    ...(licence && { license: licence === 'mit' ? 'MIT' : licence }),
+    ...(licence && { license: npmLicence(licence) }),
     type: 'module',
     keywords: ['padezoo', 'model', 'tensorflow.js', 'image-classification'],
     exports: {
@@ -65,6 +66,12 @@ export async function writePackage(
   ]);
   const { directory } = await placeBundle(to, entries, { marker: PACKAGE_FOLDER });
   return directory;
+}
+
+/** As npm spells it; hubs have ids of their own (`'openrail'`), which npm would refuse: the card has those. */
+export function npmLicence(licence: string): string {
+  const ids: readonly string[] = createRequire(import.meta.url)('spdx-license-ids');
+  return ids.find(id => id.toLowerCase() === licence.toLowerCase()) ?? 'SEE LICENSE IN README.md';
 }
 
 const INDEX = `/** The network, loaded and checked against its digests. */

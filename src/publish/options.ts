@@ -16,7 +16,7 @@ export const Options = z.strictObject({
   batchNorm: z.enum(['keep', 'fold']).default('keep'),
   /** Smaller copies of the network, with their accuracy: `graph-<storage>/`, for bfloat16 `safetensors-bfloat16/`. */
   storage: z.array(z.enum(['float16', 'bfloat16', 'uint8'])).default([]),
-  /** SPDX id of the network's licence, for the card: `'mit'`. */
+  /** SPDX or hub id of the network's licence, for the card and the npm package: `'apache-2.0'`. */
   licence: z
     .string()
     .regex(/^[\w.+-]+$/)

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { BundleError, load, publish, verify } from '../../src/index.js';
+import { npmLicence } from '../../src/publish/npmPackage.js';
 import { readFolder } from '../../src/publish/readFolder.js';
 import '../support/engine.js';
 import { temporaryFolder, textOf } from './fixtures.js';
@@ -19,7 +20,11 @@ const root = resolve(fileURLToPath(import.meta.url), '../../../..');
 
 test.serial('a package holds the network: import model from its name', async t => {
   const folder = await temporaryFolder(t);
-  const { model, npmPackage } = await publishedLenet(folder, { archive: 'none', npm: '@me/lenet' });
+  const { model, npmPackage } = await publishedLenet(folder, {
+    archive: 'none',
+    npm: '@me/lenet',
+    licence: 'apache-2.0',
+  });
   model.dispose();
   const modules = join(folder, 'user/node_modules');
   await mkdir(join(modules, '@me'), { recursive: true });
@@ -41,6 +46,7 @@ test.serial('a package holds the network: import model from its name', async t =
     cwd: join(folder, 'user'),
   });
   const description = JSON.parse(await readFile(join(npmPackage!, 'package.json'), 'utf8'));
+  t.is(description.license, 'Apache-2.0');
   t.regex(description.padezoo.files['model/layers/weights.bin'], /^sha256-[\w+/]{43}=$/);
   const { stdout } = await run('npm', ['pack', '--json', '--dry-run'], { cwd: npmPackage! });
   const packed = Object.values(JSON.parse(stdout) as object)[0] as { files: { path: string }[] };
@@ -56,6 +62,12 @@ test.serial('a package holds the network: import model from its name', async t =
   await t.throwsAsync(publish(knowingLenet(), { to: join(folder, 'b'), npm: 'Not A Name' }), {
     message: /npm takes no package/,
   });
+});
+
+test("a package's licence is spelt as npm spells it, and one that npm does not know is the card's to tell", t => {
+  t.is(npmLicence('mit'), 'MIT');
+  t.is(npmLicence('CC-BY-4.0'), 'CC-BY-4.0');
+  t.is(npmLicence('openrail'), 'SEE LICENSE IN README.md');
 });
 
 test.serial('a bundle comes back from a URL, as a folder and as an archive', async t => {
