@@ -10,7 +10,7 @@ import test from 'ava';
 import type { Browser } from 'playwright-core';
 import { readBundle } from '../../src/publish/readBundle.js';
 import { bundled } from '../support/bundled.js';
-import { browserTest, launch } from '../support/chromium.js';
+import { browserTest, launch, UNTRUSTED_HOST } from '../support/chromium.js';
 import { largest, within } from '../support/closeness.js';
 import '../support/engine.js';
 import { packed, temporaryFolder } from './fixtures.js';
@@ -154,6 +154,20 @@ browserTest('load works in a page, without a module of Node, and checks every di
   await writeFile(join(directory, 'layers/weights.bin'), weights);
   const error = await t.throwsAsync(ask('/', question));
   t.regex(error!.message, /layers\/weights\.bin has sha256/);
+  await tab.close();
+  model.dispose();
+});
+
+browserTest('a page that browsers do not trust is told why nothing can be checked there', async t => {
+  const { model, directory } = await publishedLenet(await temporaryFolder(t), { archive: 'none' });
+  const { url } = await serve(t, { wasm: stock['tfjs-backend-wasm']!, '': directory });
+  const { port } = new URL(url);
+  const { tab, ask } = await loadingPage(`http://${UNTRUSTED_HOST}:${port}`);
+  const error = await t.throwsAsync(ask('/', asked(model).question));
+  t.regex(
+    error!.message,
+    new RegExp(`${UNTRUSTED_HOST}:${port}: browsers have it on https: and localhost pages only`),
+  );
   await tab.close();
   model.dispose();
 });

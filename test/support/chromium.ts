@@ -9,6 +9,9 @@ const executablePath = process.env.PADEZOO_CHROMIUM ?? PLACES.find(path => exist
 /** `test.serial`, or its `skip` without a browser. */
 export const browserTest = (executablePath ? test.serial : test.serial.skip) as typeof test.serial;
 
+/** A name of this machine whose pages browsers do not trust, as they do localhost's. */
+export const UNTRUSTED_HOST = 'padezoo.test';
+
 /** WebGL is drawn in software where there is no GPU. */
 export function launch(): Promise<Browser> {
   const args = [
@@ -16,6 +19,7 @@ export function launch(): Promise<Browser> {
     '--use-angle=swiftshader',
     '--enable-unsafe-swiftshader',
     '--ignore-gpu-blocklist',
+    `--host-resolver-rules=MAP ${UNTRUSTED_HOST} 127.0.0.1`,
   ];
   return chromium.launch({ executablePath: executablePath!, args });
 }
