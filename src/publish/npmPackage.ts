@@ -1,7 +1,7 @@
 /** A bundle as a package of npm that holds its weights: `import model from 'NAME'`, every file declared with its digest. */
 import { OptionsError } from '../errors.js';
 import type { Bytes, Manifest } from './manifest.js';
-import { placeBundle } from './nodeFiles.js';
+import { placeBundle } from './placeBundle.js';
 import { PACKAGE_FOLDER } from './sources/addresses.js';
 
 /** npm's own rule. */
