@@ -29,6 +29,8 @@ interface Member {
   readonly download?: (options: DownloadTarget) => Task<DownloadEvent, string>;
   /** The option that says where its files are, and what that is. */
   readonly place: { readonly option: string; readonly what: string };
+  /** The options that may hold paths or addresses of a user's files: they are not published. */
+  readonly paths: readonly string[];
 }
 
 const directory = {
@@ -37,21 +39,29 @@ const directory = {
 };
 
 const members: Readonly<Record<string, Member>> = {
-  mnist: { create: options => mnist(options as MnistOptions), download: downloadMnist, place: directory },
+  mnist: {
+    create: options => mnist(options as MnistOptions),
+    download: downloadMnist,
+    place: directory,
+    paths: ['directory'],
+  },
   'fashion-mnist': {
     create: options => fashionMnist(options as FashionMnistOptions),
     download: downloadFashionMnist,
     place: directory,
+    paths: ['directory'],
   },
   cifar10: {
     create: options => cifar10(options as CifarOptions),
     download: downloadCifar10,
     place: directory,
+    paths: ['directory'],
   },
   cifar100: {
     create: options => cifar100(options as Cifar100Options),
     download: downloadCifar100,
     place: directory,
+    paths: ['directory'],
   },
   imagenet: {
     create: options => imagenet(options as ImageNetOptions),
@@ -59,14 +69,17 @@ const members: Readonly<Record<string, Member>> = {
       option: 'directory',
       what: 'the folder of ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz',
     },
+    paths: ['directory', 'train', 'val', 'devkit'],
   },
   folder: {
     create: options => imageFolder(options as ImageFolderOptions),
     place: { option: 'directory', what: 'a folder with train/CLASS/*.jpg and test/CLASS/*.jpg' },
+    paths: ['directory', 'train', 'test'],
   },
   webdataset: {
     create: options => webDataset(options as WebDatasetOptions),
     place: { option: 'shards', what: 'a pattern of shards, such as shards/{split}-{000..146}.tar' },
+    paths: ['shards', 'train', 'test', 'classes'],
   },
 };
 
@@ -90,6 +103,11 @@ function fetchable(): readonly string[] {
 /** What can be given for a data set's place, by name: `{ imagenet: 'the folder of ...' }`. */
 function places(): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(members).map(([name, { place }]) => [name, place.what]));
+}
+
+/** `paths` of a data set; undefined for one that is not listed, whose options nobody knows. */
+export function pathOptions(name: string): readonly string[] | undefined {
+  return Object.hasOwn(members, name) ? members[name]!.paths : undefined;
 }
 
 /**

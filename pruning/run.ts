@@ -86,7 +86,7 @@ async function openRun(model: LayersModel, plan: Plan, to: string): Promise<RunD
   const { graph: _, to: __, signal: ___, activationHistory: ____, data, ...rest } = plan;
   const { criterion, exclude, ...settings } = rest;
   const { RunDirectory } = await import('../src/publish/runDirectory.js');
-  const { sha256 } = await import('../src/publish/sha256.js');
+  const { sha256 } = await import('#files');
   const digests: string[] = [];
   for (const values of weightsOf(model)) {
     digests.push(

@@ -10,7 +10,7 @@ import { couplingGraph } from '../../pruning/graph.js';
 import { prune } from '../../pruning/prune.js';
 import { zoo } from '../../zoo/index.js';
 import { engine } from '../engines/index.js';
-import { checkPlace } from '../publish/nodeFiles.js';
+import { checkPlace } from '../publish/placeBundle.js';
 import { publish } from '../publish/publish.js';
 import { saveCheckpoint } from '../publish/saveCheckpoint.js';
 import type { StepRecord } from '../report/record.js';

@@ -6,7 +6,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { zoo } from '../../zoo/index.js';
 import { summary } from '../../zoo/summary.js';
 import { engine } from '../engines/index.js';
-import { checkPlace } from '../publish/nodeFiles.js';
+import { checkPlace } from '../publish/placeBundle.js';
 import { saveCheckpoint } from '../publish/saveCheckpoint.js';
 import { train } from '../training/train.js';
 import {

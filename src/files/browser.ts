@@ -3,6 +3,7 @@
 import { PadezooError } from '../errors.js';
 import { readWhole } from '../parts.js';
 import { GunzipError } from './gunzip.js';
+import { hexOf } from './hex.js';
 
 /** @param url absolute, or relative to the page */
 export async function readBytes(url: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -23,7 +24,7 @@ export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
       `SHA-256 cannot be calculated on ${globalThis.location?.origin}: browsers have it on https: and localhost pages only; serve the page from one`,
     );
   const digest = new Uint8Array(await subtle.digest('SHA-256', bytes));
-  return Array.from(digest, byte => byte.toString(16).padStart(2, '0')).join('');
+  return hexOf(digest);
 }
 
 /**

@@ -1,10 +1,7 @@
 /** The card of a checkpoint, `README.md`: what it is, how good and how large, how to load it; made from its manifest. */
 import { frontMatter } from './frontMatter.js';
-import type { Manifest } from './manifest.js';
+import { ACCURACY_FIGURE, type Manifest } from './manifest.js';
 import { snippets } from './snippets.js';
-
-/** Accuracy against parameters, which belongs to the steps. */
-const ACCURACY_FIGURE = 'figures/accuracy.svg';
 
 export type CardFacts = Omit<Manifest, 'files'>;
 

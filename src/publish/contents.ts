@@ -1,4 +1,6 @@
 /** Decides whether the files of a bundle are exactly those that were published; pure, so that a browser can do it. */
+import { sha256 } from '#files';
+import { digestsOf, isDamagedDigest, parseSums } from './digests.js';
 import { BundleError, CorruptBundleError, NotABundleError } from './errors.js';
 import { type LayersFiles, parseLayersFiles } from './layersModel.js';
 import {
@@ -11,7 +13,6 @@ import {
   SUMS_FILE,
   TOPOLOGY_FILE,
 } from './manifest.js';
-import { digestsOf, isDamagedDigest, parseSums, sha256 } from './sha256.js';
 
 export interface Contents {
   /** Present when padezoo.json could be read, whatever is wrong with the rest. */

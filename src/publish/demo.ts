@@ -15,6 +15,7 @@ const IMAGES = 12;
 /** Stock TensorFlow.js, in the order in which a page needs it. */
 const STOCK = ['tfjs-core', 'tfjs-backend-cpu', 'tfjs-backend-webgl', 'tfjs-converter'];
 
+const NO_ICON = new Html('<link rel="icon" href="data:,">');
 const PAGE_STYLE = `
 .row { display: flex; flex-wrap: wrap; gap: 24px; align-items: flex-start; }
 #draw { width: 224px; height: 224px; border: 1px solid var(--line); border-radius: 8px; touch-action: none; cursor: crosshair; background: black; }
@@ -53,11 +54,7 @@ export async function demoFile(
   const accuracy =
     metrics.testAccuracy === undefined ? '' : `, ${(100 * metrics.testAccuracy).toFixed(2)} % test accuracy`;
   const scripts = await Promise.all(STOCK.map(stockScript));
-  const page = html`${pageHead({
-    title: architecture.name,
-    style: STYLE + PAGE_STYLE,
-    icon: new Html('<link rel="icon" href="data:,">'),
-  })}
+  const page = html`${pageHead({ title: architecture.name, style: STYLE + PAGE_STYLE, icon: NO_ICON })}
 <body>
 <main>
 <h1>${architecture.name}</h1>

@@ -1,6 +1,7 @@
 /** What a manifest says about a network: all that the network remembers of itself. */
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Dataset } from '../../datasets/dataset.js';
+import { pathOptions } from '../../datasets/registry.js';
 import { originOf } from '../../zoo/architecture.js';
 import { summary } from '../../zoo/summary.js';
 import { engine } from '../engines/index.js';
@@ -41,21 +42,16 @@ function parentOf({ metrics, ...sizes }: Unpruned): BundleDescription['parent'] 
   return { ...sizes, ...metrics };
 }
 
-/** Options that say where a user's files are. */
-const PLACES = ['directory', 'train', 'val', 'test', 'devkit', 'shards'];
-
 /** A user's folder is nobody else's business: who loads the checkpoint finds the data in the usual places, or gives its own. */
 function describeData({ name, options, mean, std }: Dataset): NonNullable<BundleDescription['dataset']> {
-  const { source, classes, ...others } = options;
-  const shared = Object.entries(others).filter(([option]) => !PLACES.includes(option));
-  const place = options.directory === undefined && source !== undefined ? { source } : {};
-  const names = Array.isArray(classes) ? { classes } : {}; // else a file's path
-  return {
-    name,
-    options: plain({ ...Object.fromEntries(shared), ...names, ...place }),
-    mean: [...mean],
-    std: [...std],
+  const paths = pathOptions(name);
+  const isShared = (option: string) => {
+    if (option === 'limit') return true;
+    if (option === 'source' && options.directory !== undefined) return false; // means nothing without the directory
+    return paths !== undefined && !paths.includes(option);
   };
+  const shared = Object.entries(options).filter(([option]) => isShared(option));
+  return { name, options: plain(Object.fromEntries(shared)), mean: [...mean], std: [...std] };
 }
 
 /** What JSON keeps of a value; the manifest's schema checks it. */

@@ -3,7 +3,7 @@ import { activationFigure } from '../report/activationFigure.js';
 import { accuracyAgainstSize } from '../report/figures.js';
 import type { ActivationRecord, RunRecord } from '../report/record.js';
 import { STYLE } from '../report/style.js';
-import type { Bytes, Rung } from './manifest.js';
+import { ACCURACY_FIGURE, type Bytes, type Rung } from './manifest.js';
 
 /** Most activations that are drawn: DenseNet201 has 200. */
 const MAX_ACTIVATIONS = 12;
@@ -21,7 +21,7 @@ export interface FigureFacts {
 export async function figureFiles(facts: FigureFacts): Promise<Map<string, Bytes>> {
   const figures = new Map<string, string>();
   for (const record of evenly(facts.activations, MAX_ACTIVATIONS)) {
-    figures.set(record.layer.replaceAll(/[^\w.-]/g, '-'), activationFigure(record).text);
+    figures.set(`figures/${record.layer.replaceAll(/[^\w.-]/g, '-')}.svg`, activationFigure(record).text);
   }
   const measured = facts.ladder.filter(({ testAccuracy }) => testAccuracy !== undefined);
   if (measured.length > 1) {
@@ -31,20 +31,20 @@ export async function figureFiles(facts: FigureFacts): Promise<Map<string, Bytes
       dataset: { test: facts.testImages },
     };
     figures.set(
-      'accuracy',
+      ACCURACY_FIGURE,
       accuracyAgainstSize(record as unknown as RunRecord, 'parameters', step => step.parameters).text,
     );
   }
   const files = new Map<string, Bytes>();
   if (figures.size === 0) return files;
   const { default: sharp } = await import('sharp');
-  for (const [name, figure] of figures) {
+  for (const [path, figure] of figures) {
     const text = standalone(figure);
-    files.set(`figures/${name}.svg`, new TextEncoder().encode(text));
+    files.set(path, new TextEncoder().encode(text));
     const png = await sharp(Buffer.from(text), { density: 72 * DENSITY })
       .png()
       .toBuffer();
-    files.set(`figures/${name}.png`, new Uint8Array(png));
+    files.set(path.replace(/svg$/, 'png'), new Uint8Array(png));
   }
   return files;
 }

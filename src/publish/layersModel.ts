@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { z } from 'zod';
 import { CorruptBundleError, ManifestError, ModelBuildError } from './errors.js';
+import { sizeOf } from './graph/graph.js';
 import { checkJson, parseJson } from './json.js';
 import { type Bytes, TOPOLOGY_FILE } from './manifest.js';
 import { joinShards, shardNames, shards } from './shards.js';
@@ -118,8 +119,6 @@ export function parseLayersFiles(bundle: string, files: ReadonlyMap<string, Byte
   }
   return { topology, specs, weights, shardBytes: files.get(`${FOLDER}/${paths[0]}`)!.byteLength };
 }
-
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 /** Float weights that hold NaN or infinities. */
 export interface NonFinite {

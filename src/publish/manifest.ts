@@ -10,6 +10,8 @@ export const FORMAT_VERSION = 1;
 export const MANIFEST_FILE = 'padezoo.json';
 export const SUMS_FILE = 'SHA256SUMS';
 export const CARD_FILE = 'README.md';
+/** Accuracy against parameters, of the steps of a pruning. */
+export const ACCURACY_FIGURE = 'figures/accuracy.svg';
 export const TOPOLOGY_FILE = 'layers/model.json';
 
 /** Weights in one file, or in shards. */

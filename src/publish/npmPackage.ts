@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { OptionsError } from '../errors.js';
 import type { Bytes, Manifest } from './manifest.js';
-import { placeBundle } from './nodeFiles.js';
+import { placeBundle } from './placeBundle.js';
 import { PACKAGE_FOLDER } from './sources/addresses.js';
 
 /** npm's own rule. */

@@ -22,6 +22,7 @@ import { checkPackageName, writePackage } from './npmPackage.js';
 import { ONNX_FILE } from './onnx/read.js';
 import { onnxFile } from './onnx/write.js';
 import { Options, type PublishOptions } from './options.js';
+import { packageFile, packageVersion } from './packageFile.js';
 import { compare, TOLERANCE } from './parity/compare.js';
 import { withExtremes } from './parity/extremes.js';
 import { type ParityInputs, parityInputs } from './parity/inputs.js';
@@ -63,7 +64,7 @@ export async function publish(source: Publishable, options: PublishOptions): Pro
   await engine.ready();
   if (checked.npm) checkPackageName(checked.npm);
   if (checked.hub) checkRepository(checked.hub);
-  const { checkPlace, packageFile, packageVersion } = await import('./nodeFiles.js');
+  const { checkPlace } = await import('./placeBundle.js');
   await checkPlace(checked.to);
   const version = await packageVersion();
   const loader = await packageFile(`scripts/${LOADER_FILE}`);

@@ -1,6 +1,5 @@
 /** The smallest and largest input that each activation of a network sees: what half precision must hold. */
 import * as tf from '@tensorflow/tfjs-core';
-import type * as layers from '@tensorflow/tfjs-layers';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { isActivation } from '../../zoo/summary.js';
 import { inputSites } from '../activations/inputSites.js';
@@ -18,9 +17,7 @@ export class RangeWatch {
 
   /** @param nodeOf layer -> its node in the graph that will run */
   constructor(model: LayersModel, nodeOf: ReadonlyMap<string, string>) {
-    for (const { layer, input } of inputSites(model, (each): each is layers.layers.Layer =>
-      isActivation(each),
-    )) {
+    for (const { layer, input } of inputSites(model, isActivation)) {
       const node = nodeOf.get(input.sourceLayer.name);
       if (node) this.#watched.set(node, [...(this.#watched.get(node) ?? []), layer.name]);
     }

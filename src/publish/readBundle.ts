@@ -4,7 +4,7 @@ import { readSource } from '#bundles';
 import { checkContents } from './contents.js';
 import { buildLayersModel } from './layersModel.js';
 import { type Bytes, isLayersFile, type Manifest } from './manifest.js';
-import type { Extent } from './remoteFiles.js';
+import type { Extent } from './sources/source.js';
 
 export interface Bundle {
   readonly manifest: Manifest;

@@ -6,7 +6,7 @@ import type { FileDigest } from './contents.js';
 import { UnsafeBundleError } from './errors.js';
 import { type Bytes, MAX_BUNDLE_BYTES, MAX_ENTRIES } from './manifest.js';
 
-/** Read at once of a file that is only hashed. */
+/** Read at once. */
 const CHUNK_BYTES = 2 ** 20;
 
 export interface Folder {
@@ -59,7 +59,7 @@ export function checkTotal(bundle: string, bytes: number): void {
   );
 }
 
-/** The next chunk is read while one is hashed. */
+/** Of as many bytes as the file has when it is opened: one that changes meanwhile has another digest. */
 async function readHashed(
   path: string,
   kept: boolean,
@@ -69,28 +69,16 @@ async function readHashed(
   try {
     const { size } = await handle.stat();
     announce(size);
-    const whole = kept ? new Uint8Array(size) : undefined;
-    const spare = whole ? [] : [0, 1].map(() => new Uint8Array(Math.min(size, CHUNK_BYTES)));
-    const read = async (at: number): Promise<Uint8Array> => {
-      const length = Math.min(CHUNK_BYTES, size - at);
-      const chunk = whole?.subarray(at, at + length) ?? spare[(at / CHUNK_BYTES) % 2]!.subarray(0, length);
-      let filled = 0;
-      while (filled < length) {
-        const { bytesRead } = await handle.read(chunk, filled, length - filled, at + filled);
-        if (bytesRead === 0) break; // became shorter meanwhile: the digest will say so
-        filled += bytesRead;
-      }
-      return chunk.subarray(0, filled);
-    };
+    const bytes = kept ? new Uint8Array(size) : undefined;
     const hash = createHash('sha256');
-    let next = read(0);
-    for (let at = 0; at < size; at += CHUNK_BYTES) {
-      const chunk = await next;
-      if (at + CHUNK_BYTES < size) next = read(at + CHUNK_BYTES);
+    const chunks = size > 0 ? handle.createReadStream({ end: size - 1, highWaterMark: CHUNK_BYTES }) : [];
+    let at = 0;
+    for await (const chunk of chunks as AsyncIterable<Buffer>) {
       hash.update(chunk);
+      bytes?.set(chunk, at);
+      at += chunk.length;
     }
-    await next;
-    return { ...(whole && { bytes: whole }), digest: { bytes: size, sha256: hash.digest('hex') } };
+    return { ...(bytes && { bytes }), digest: { bytes: size, sha256: hash.digest('hex') } };
   } finally {
     await handle.close();
   }

@@ -1,7 +1,7 @@
 /** Fetches a bundle from a server, never more than it may have; imports nothing from Node. */
 import { readWhole } from '../parts.js';
 import { unpackArchive } from './archive/unpack.js';
-import { checkContents, type FileDigest } from './contents.js';
+import { checkContents } from './contents.js';
 import { CorruptBundleError, NotABundleError, UnsafeBundleError } from './errors.js';
 import {
   type Bytes,
@@ -12,22 +12,12 @@ import {
   parseManifest,
   SUMS_FILE,
 } from './manifest.js';
+import type { Extent, Source } from './sources/source.js';
 
 /** Of the manifest and of SHA256SUMS: a thousand files and a history of pruning are far below. */
 const MAX_TEXT_BYTES = 32 * 2 ** 20;
 /** Files on their way at once. */
 const PARALLEL = 6;
-
-/** All files, or those that loading needs. */
-export type Extent = 'all' | 'layers';
-
-/** A bundle as it was found; nothing is made of it yet. */
-export interface Source {
-  /** By path. */
-  readonly files: Map<string, Bytes>;
-  /** Of every file that is there, when they were calculated on the way; then `files` may have those alone that loading needs. */
-  readonly digests?: ReadonlyMap<string, FileDigest>;
-}
 
 /** @throws NotABundleError, UnsafeBundleError */
 export async function fetchArchive(bundle: string, url: string): Promise<Source> {

@@ -32,9 +32,13 @@ export async function restore(model: LayersModel, manifest: Manifest): Promise<v
 }
 
 function unprunedOf(parent: NonNullable<Manifest['parent']>): Unpruned {
-  const { testAccuracy, testLoss, activationParameters = 0, ...sizes } = parent;
+  const { testAccuracy, testLoss, activationParameters, ...sizes } = parent;
   const measured = testAccuracy !== undefined && testLoss !== undefined;
-  return { ...sizes, activationParameters, ...(measured && { metrics: { testAccuracy, testLoss } }) };
+  return {
+    ...sizes,
+    ...(activationParameters !== undefined && { activationParameters }),
+    ...(measured && { metrics: { testAccuracy, testLoss } }),
+  };
 }
 
 const Asked = VariantOptions.pick({ variant: true, width: true });

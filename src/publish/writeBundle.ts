@@ -1,11 +1,12 @@
 /** Writes a model and what is known about it as a checkpoint: a folder and, beside it, the same as one `.tar.gz`. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { sha256 } from '#files';
 import { card } from './card.js';
-import { checkContents, type FileDigest } from './contents.js';
+import { digestsOf, formatSums } from './digests.js';
 import { ManifestError } from './errors.js';
 import { CONFIG_FILE, configFile } from './frontMatter.js';
-import { layersFiles } from './layersModel.js';
+import { layersFiles, parseLayersFiles } from './layersModel.js';
 import {
   type BundleDescription,
   type Bytes,
@@ -15,9 +16,10 @@ import {
   formatManifest,
   MANIFEST_FILE,
   type Manifest,
+  parseManifest,
   SUMS_FILE,
 } from './manifest.js';
-import { digestsOf, formatSums, parseSums, sha256 } from './sha256.js';
+import { packageVersion } from './packageFile.js';
 
 export interface WriteBundleOptions {
   /** Whether `<to>.tar.gz` is written as well; true by default. Without it, an archive that is there stays. */
@@ -60,13 +62,13 @@ export async function placeFiles(
   to: string,
   options: WriteBundleOptions = {},
 ): Promise<WrittenBundle & { readonly files: ReadonlyMap<string, Bytes> }> {
-  const node = await import('./nodeFiles.js');
-  const files = await bundleFiles(contents, description, to, await node.packageVersion());
+  const files = await bundleFiles(contents, description, to, await packageVersion());
   // What the reader would refuse must not be written: an unnamed class of weights, a layer that saves itself wrongly.
-  const { manifest, problems } = await checkContents(to, files, { digests: digestsIn(to, files) });
-  if (problems.length > 0) throw problems[0];
-  const written = await node.placeBundle(to, files, { archived: options.archive ?? true });
-  return { ...written, manifest: manifest!, files };
+  const manifest = parseManifest(to, files.get(MANIFEST_FILE)!);
+  parseLayersFiles(to, files);
+  const { placeBundle } = await import('./placeBundle.js');
+  const written = await placeBundle(to, files, { archived: options.archive ?? true });
+  return { ...written, manifest, files };
 }
 
 /**
@@ -102,12 +104,6 @@ export async function bundleFiles(
   });
   digests.set(MANIFEST_FILE, await sha256(manifest));
   return files.set(MANIFEST_FILE, manifest).set(SUMS_FILE, formatSums(digests));
-}
-
-/** Those that were calculated for the manifest a moment ago. */
-function digestsIn(bundle: string, files: ReadonlyMap<string, Bytes>): Map<string, FileDigest> {
-  const sums = parseSums(bundle, files.get(SUMS_FILE)!);
-  return new Map([...sums].map(([path, sha256]) => [path, { bytes: files.get(path)!.byteLength, sha256 }]));
 }
 
 function checkInputShape(model: LayersModel, description: BundleDescription, bundle: string): void {

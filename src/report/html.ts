@@ -24,19 +24,23 @@ export function html(parts: TemplateStringsArray, ...values: readonly Value[]): 
   return new Html(filled.join(''));
 }
 
+export interface PageHead {
+  readonly title: string;
+  readonly style: string;
+  /** A link: for a page without one browsers ask the server for `/favicon.ico`. */
+  readonly icon?: Html;
+}
+
 /** What both our pages begin with. */
-export function pageHead({ title, style, icon }: { title: string; style: string; icon?: Html }): Html {
+export function pageHead({ title, style, icon }: PageHead): Html {
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${title}</title>${
-    icon &&
-    html`
-${icon}`
-  }
+<title>${title}</title>
+${icon}
 <style>${new Html(style)}</style>
 </head>`;
 }

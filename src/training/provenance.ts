@@ -31,8 +31,8 @@ export interface PruningRecord {
 export interface Unpruned {
   readonly name: string;
   readonly parameters: number;
-  /** Of those, the ones of activations. */
-  readonly activationParameters: number;
+  /** Of those, the ones of activations; missing where a checkpoint does not tell. */
+  readonly activationParameters?: number;
   readonly macs: number;
   /** Missing where it was not trained. */
   readonly metrics?: Metrics;

@@ -1,31 +1,14 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import test from 'ava';
 import { torchTest } from '../support/engine.js';
+import { padezooIn } from '../support/padezoo.js';
 
-const main = resolve(fileURLToPath(import.meta.url), '../../../src/cli/main.js');
 const folder = await mkdtemp(join(tmpdir(), 'padezoo-cli-'));
 test.after.always(() => rm(folder, { recursive: true, force: true }));
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const padezoo = (...args: string[]): Promise<Outcome> => padezooUnder({}, ...args);
-
-function padezooUnder(variables: NodeJS.ProcessEnv, ...args: string[]): Promise<Outcome> {
-  const env = { ...process.env, ...variables };
-  return new Promise(done => {
-    execFile(process.execPath, [main, ...args], { cwd: folder, env }, (error, stdout, stderr) => {
-      done({ code: error ? Number(error.code) : 0, stdout, stderr });
-    });
-  });
-}
+const padezoo = padezooIn(folder);
 
 test.serial(
   'info prints the published sizes of LeNet-PAU as JSON, and nothing else, on standard output',
@@ -140,15 +123,15 @@ test.serial('a folder that cannot be written to is refused before any training, 
 });
 
 test.serial('without the native engine, setup says so in one line, and info still answers', async t => {
-  const environment = { PADEZOO_NO_ENGINE: '1', PADEZOO_ENGINE: undefined };
-  const { code, stdout, stderr } = await padezooUnder(environment, 'setup');
+  const withoutEngine = padezooIn(folder, { PADEZOO_NO_ENGINE: '1', PADEZOO_ENGINE: undefined });
+  const { code, stdout, stderr } = await withoutEngine('setup');
   t.is(code, 1);
   t.is(stdout, '');
   t.is(stderr.trim(), 'padezoo: addon: switched off by PADEZOO_NO_ENGINE=1');
-  const info = await padezooUnder(environment, 'info', 'lenet', '--json');
+  const info = await withoutEngine('info', 'lenet', '--json');
   t.is(JSON.parse(info.stdout).parameters, 61_746);
   t.regex(info.stderr, /inference works, training does not/);
-  const training = await padezooUnder(environment, 'train', 'lenet', '--epochs', '1');
+  const training = await withoutEngine('train', 'lenet', '--epochs', '1');
   t.is(training.code, 1);
   t.regex(training.stderr, /the wasm engine cannot train/);
 });

@@ -1,19 +1,17 @@
 /** Data sets on the command line: shown by name and place, trained on end to end, refused in one line. */
-import { execFile } from 'node:child_process';
 import { existsSync, symlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import test from 'ava';
 import { cacheDirectory } from '../../datasets/places.js';
 import { cifarFiles } from '../datasets/cifarFiles.js';
 import { temporaryDirectory, writeSet } from '../datasets/idxFiles.js';
 import { imageFolders, imageNetArchives, webShards } from '../datasets/photos.js';
 import { torchTest } from '../support/engine.js';
+import { padezooIn } from '../support/padezoo.js';
 
-const main = resolve(fileURLToPath(import.meta.url), '../../../src/cli/main.js');
 const cwd = temporaryDirectory();
-const env = { ...process.env, PADEZOO_CACHE: ownCache(), OMP_NUM_THREADS: '1' };
+const padezoo = padezooIn(cwd, { PADEZOO_CACHE: ownCache(), OMP_NUM_THREADS: '1' });
 
 /** A cache with the engine, and none of the data that this machine may have. */
 function ownCache(): string {
@@ -22,14 +20,6 @@ function ownCache(): string {
     if (existsSync(join(cacheDirectory(), name)))
       symlinkSync(join(cacheDirectory(), name), join(cache, name));
   return cache;
-}
-
-function padezoo(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise(done => {
-    execFile(process.execPath, [main, ...args], { cwd, env }, (error, stdout, stderr) => {
-      done({ code: error ? Number(error.code) : 0, stdout, stderr });
-    });
-  });
 }
 
 const small = ['--data-option', 'size=32', '--data-option', 'workers=1'];

@@ -1,8 +1,6 @@
 /** `padezoo publish` and `padezoo compare` as people type them: flags, what is printed where, exit codes. */
-import { execFile } from 'node:child_process';
 import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { prune, zoo } from '../../src/index.js';
 import { readRun } from '../../src/publish/readRun.js';
@@ -10,17 +8,9 @@ import { saveCheckpoint } from '../../src/publish/saveCheckpoint.js';
 import { remember } from '../../src/training/provenance.js';
 import { temporaryFolder } from '../publish/fixtures.js';
 import '../support/engine.js';
+import { padezooIn } from '../support/padezoo.js';
 
-const main = resolve(fileURLToPath(import.meta.url), '../../../src/cli/main.js');
-
-function padezooIn(folder: string, ...args: string[]) {
-  const env = { ...process.env, HF_TOKEN: '' };
-  return new Promise<{ code: number; stdout: string; stderr: string }>(done => {
-    execFile(process.execPath, [main, ...args], { cwd: folder, env }, (error, stdout, stderr) => {
-      done({ code: error ? Number(error.code) : 0, stdout, stderr });
-    });
-  });
-}
+const padezoo = (folder: string) => padezooIn(folder, { HF_TOKEN: '' });
 
 /** A run of two steps, whose second is named by two digits more than the first. */
 async function runIn(t: ExecutionContext): Promise<string> {
@@ -37,7 +27,7 @@ test.serial('publish takes a run, and every flag reaches what is written', async
   const folder = await runIn(t);
   const typed =
     'publish run --to out/net --formats graph,onnx --storage float16,uint8 --fold --functions --licence mit --tolerance 0.1 --npm @me/net --hub me/net --json';
-  const { code, stdout, stderr } = await padezooIn(folder, ...typed.split(' '));
+  const { code, stdout, stderr } = await padezoo(folder)(...typed.split(' '));
   t.is(code, 0, stderr);
   const result = JSON.parse(stdout);
   t.is(result.directory, join(folder, 'out/net'));
@@ -66,7 +56,7 @@ test.serial('publish takes a run, and every flag reaches what is written', async
   t.true((await readFile(join(folder, 'out/net/onnx/model.onnx'))).includes('Pade_5_4_absolute_sum'));
   t.is(JSON.parse(await readFile(join(folder, 'out/net-npm/package.json'), 'utf8')).name, '@me/net');
 
-  const again = await padezooIn(folder, 'publish', 'run/step-5', '--to', 'five', '--no-archive');
+  const again = await padezoo(folder)('publish', 'run/step-5', '--to', 'five', '--no-archive');
   t.is(again.code, 0, again.stderr);
   t.regex(again.stdout, /^folder: {2}.*five\n/);
   for (const said of ['layers', 'graph', 'onnx', 'safetensors', '100'])
@@ -74,7 +64,7 @@ test.serial('publish takes a run, and every flag reaches what is written', async
   t.notRegex(again.stdout, /archive|undefined/);
   await t.throwsAsync(access(join(folder, 'five.tar.gz')));
 
-  const compared = await padezooIn(folder, 'compare', 'out/net', 'five', '--json');
+  const compared = await padezoo(folder)('compare', 'out/net', 'five', '--json');
   t.is(compared.code, 0, compared.stderr);
   const { networks } = JSON.parse(compared.stdout);
   t.deepEqual(
@@ -83,7 +73,7 @@ test.serial('publish takes a run, and every flag reaches what is written', async
   );
   t.true(networks[0].parameters < networks[1].parameters && networks[0].macs < networks[1].macs);
   t.true(networks[1].latencyMs[1] > 0 && networks[1].latencyMs[64] > 0);
-  const shown = await padezooIn(folder, 'compare', 'out/net.tar.gz', 'five');
+  const shown = await padezoo(folder)('compare', 'out/net.tar.gz', 'five');
   for (const said of ['parameters', 'MACs', 'latency, 64 images', 'widths divisible by 8', 'five'])
     t.true(shown.stdout.includes(said), said);
 });
@@ -110,7 +100,7 @@ test.serial(
     ];
     const before = await readdir(folder);
     for (const [typed, message] of failures) {
-      const { code, stdout, stderr } = await padezooIn(folder, ...typed.split(' '));
+      const { code, stdout, stderr } = await padezoo(folder)(...typed.split(' '));
       t.is(code, 1, typed);
       t.is(stdout, '', typed);
       t.regex(stderr, message);
@@ -129,7 +119,7 @@ for (const typed of [
   'compare',
 ]) {
   test.serial(`\`padezoo ${typed}\` is not understood: exit code 2`, async t => {
-    const { code, stdout, stderr } = await padezooIn(await temporaryFolder(t), ...typed.split(' '));
+    const { code, stdout, stderr } = await padezoo(await temporaryFolder(t))(...typed.split(' '));
     t.is(code, 2);
     t.is(stdout, '');
     t.regex(stderr, /error: /);

@@ -14,7 +14,7 @@ for (const [where, { gunzip, sha256 }] of Object.entries({ Node: node, 'a browse
     const error = await t.throwsAsync(gunzip(packed, plain.length - 1), { instanceOf: GunzipError });
     t.is(
       error?.message,
-      `of ${packed.length} bytes unpacks to more than ${plain.length - 1}, no checkpoint does`,
+      `of ${packed.length} bytes unpacks to more than ${plain.length - 1}, the most that it may`,
     );
     t.is((await gunzip(Uint8Array.from(gzipSync('')), 10)).length, 0);
   });

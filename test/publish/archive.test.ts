@@ -3,10 +3,11 @@ import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import fc from 'fast-check';
 import { Header, Pax } from 'tar';
+import { packArchive } from '../../src/publish/archive/pack.js';
 import { unpackArchive } from '../../src/publish/archive/unpack.js';
 import { BundleError, UnsafeBundleError } from '../../src/publish/errors.js';
 import { MAX_ENTRIES } from '../../src/publish/manifest.js';
-import { packed, smallBundle, utf8 } from './fixtures.js';
+import { packed, smallBundle, textOf, utf8 } from './fixtures.js';
 
 type Entry = Omit<Partial<Header>, 'type'> & {
   type?: string;
@@ -145,6 +146,31 @@ test('a large file of zeros can be read back', async t => {
   const back = await unpackArchive('a', await packed(files));
   t.is(Buffer.compare(back.get('zeros')!, files.get('zeros')!), 0);
 });
+
+test.serial(
+  'an archive of 128 MiB or more passes through piece by piece, comes back, and is the same each time',
+  async t => {
+    const weights = Uint8Array.from({ length: 128 * 2 ** 20 }, (_, i) => (i * i) >> 7);
+    const files = new Map([
+      ['empty', new Uint8Array(0)],
+      ['note', content],
+      ['weights', weights],
+    ]);
+    const archive = await packed(files);
+    const back = await unpackArchive('a', archive);
+    t.deepEqual([...back.keys()], ['empty', 'note', 'weights']);
+    t.deepEqual([back.get('empty')!.length, textOf(back.get('note'))], [0, 'hello']);
+    t.is(Buffer.compare(back.get('weights')!, weights), 0);
+    t.is(Buffer.compare(await packed(files), archive), 0);
+    const pieces: number[] = [];
+    const full = async (bytes: Uint8Array) => {
+      if (pieces.push(bytes.length) === 3) throw new Error('no space is left');
+    };
+    await t.throwsAsync(packArchive(files, full), { message: 'no space is left' });
+    t.is(pieces.length, 3);
+    t.true(Math.max(...pieces) <= 2 ** 20);
+  },
+);
 
 test('any files come back from an archive', async t => {
   const path = fc.stringMatching(/^[a-z]{1,8}(\/[a-z]{1,8}){0,2}$/);

@@ -2,8 +2,10 @@ import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
+import { sha256 } from '#files';
 import { unpackArchive } from '../../src/publish/archive/unpack.js';
 import { checkContents } from '../../src/publish/contents.js';
+import { formatSums } from '../../src/publish/digests.js';
 import {
   BundleError,
   CorruptBundleError,
@@ -15,7 +17,6 @@ import {
 import { parseLayersFiles } from '../../src/publish/layersModel.js';
 import { type Bytes, type Manifest, parseManifest } from '../../src/publish/manifest.js';
 import { loadBundle, readBundle } from '../../src/publish/readBundle.js';
-import { formatSums, sha256 } from '../../src/publish/sha256.js';
 import { verifyBundle } from '../../src/publish/verifyBundle.js';
 import { changed, packed, smallBundle, temporaryFolder, textOf, utf8 } from './fixtures.js';
 

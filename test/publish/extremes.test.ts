@@ -1,19 +1,26 @@
 /** Hard inputs from the ranges that training recorded. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import * as layers from '@tensorflow/tfjs-layers';
 import test from 'ava';
-import { load, publish, verify } from '../../src/index.js';
+import { load, OptionsError, pau, publish, verify } from '../../src/index.js';
+import { graphOf } from '../../src/publish/graph/fromLayers.js';
+import { graphModelFiles } from '../../src/publish/graphModel/write.js';
+import { layersFiles } from '../../src/publish/layersModel.js';
 import { withExtremes } from '../../src/publish/parity/extremes.js';
 import { parityInputs } from '../../src/publish/parity/inputs.js';
 import { trainedRanges } from '../../src/publish/ranges.js';
 import { saveCheckpoint } from '../../src/publish/saveCheckpoint.js';
+import { placeFiles } from '../../src/publish/writeBundle.js';
 import { remember } from '../../src/training/provenance.js';
 import '../support/engine.js';
-import { readFile } from 'node:fs/promises';
-import { temporaryFolder, textOf } from './fixtures.js';
+import { squares } from '../support/images.js';
+import { description, smallNetwork, temporaryFolder, textOf } from './fixtures.js';
 import { knowingLenet } from './published.js';
 
 const SHAPE = [32, 32, 1];
+const constant = (value: number) => layers.initializers.constant({ value });
 
 test.serial('images are stretched until the ranges that training recorded are reached', async t => {
   const model = knowingLenet();
@@ -49,6 +56,84 @@ test.serial(
     t.deepEqual(inputs.extremes, { recorded: 2, reached: 1 });
     tf.dispose([...inputs.batches]);
     model.dispose();
+  },
+);
+
+test.serial('an activation that is called twice has reached what any of its calls has', async t => {
+  const { conv2d, flatten, dense } = layers.layers;
+  const image = layers.input({ shape: SHAPE });
+  const apply = (layer: layers.layers.Layer, x: layers.SymbolicTensor) =>
+    layer.apply(x) as layers.SymbolicTensor;
+  const shared = pau().layer('shared');
+  // The first call sees the image as it is, the second a thousand times as much.
+  const bent = apply(shared, image);
+  const far = apply(conv2d({ filters: 1, kernelSize: 1, kernelInitializer: constant(1000) }), image);
+  const sum = layers.layers.add().apply([bent, apply(shared, far)]) as layers.SymbolicTensor;
+  const model = layers.model({ inputs: image, outputs: apply(dense({ units: 2 }), apply(flatten(), sum)) });
+  // A call that the network has no part in is not run: it would read nothing.
+  apply(shared, layers.input({ shape: [4, 4, 1] }));
+  const before = tf.memory().numTensors;
+  const plain = await parityInputs(SHAPE, {});
+  const inputs = await withExtremes(plain, model, [{ layer: 'shared', min: -900, max: 900 }]);
+  t.deepEqual(inputs.extremes, { recorded: 1, reached: 1 });
+  t.is(inputs.hard, plain.hard);
+  tf.dispose([...inputs.batches]);
+  t.is(tf.memory().numTensors, before);
+  model.dispose();
+});
+
+test.serial(
+  'recorded ranges of layers that are no activations are left out, in a forged bundle too',
+  async t => {
+    const folder = await temporaryFolder(t);
+    const model = smallNetwork(); // an image, an addition, a dense layer
+    const graph = graphModelFiles(graphOf(model), { version: '0' });
+    const files = new Map(await layersFiles(model));
+    for (const [path, bytes] of graph) files.set(`graph/${path}`, bytes);
+    const names = model.layers.map(({ name }) => name);
+    const forged = { ...description, trainingRanges: names.map(layer => ({ layer, min: -1e9, max: 1e9 })) };
+    await placeFiles(files, forged, join(folder, 'forged'), { archive: false });
+    model.dispose();
+    const before = tf.memory().numTensors;
+    const { ok, problems, parity } = await verify(join(folder, 'forged'));
+    t.deepEqual({ ok, problems }, { ok: true, problems: [] });
+    t.deepEqual(
+      parity?.formats.map(({ format }) => format),
+      ['layers', 'graph'],
+    );
+    t.is(tf.memory().numTensors, before);
+  },
+);
+
+test.serial('when the extremes cannot be found, the images are disposed', async t => {
+  const model = knowingLenet();
+  const before = tf.memory().numTensors;
+  const inputs = await parityInputs([28, 28, 1], {}); // not what the network takes
+  await t.throwsAsync(withExtremes(inputs, model, [{ layer: 'act2', min: 0, max: 0 }]), { message: /shape/ });
+  t.is(tf.memory().numTensors, before);
+  model.dispose();
+});
+
+test.serial('one image that is given does not let images be made that are too large', async t => {
+  const before = tf.memory().numTensors;
+  const shape = [1024, 2049, 1]; // by 1024 values more than is allowed
+  const image = tf.zeros([1, ...shape]);
+  for (const images of [image, undefined])
+    await t.throwsAsync(parityInputs(shape, { images }), {
+      instanceOf: OptionsError,
+      message: /images of \[1024, 2049, 1\] are too large/,
+    });
+  image.dispose();
+  t.is(tf.memory().numTensors, before);
+});
+
+test.serial(
+  'a data set whose images are not what the network takes is refused before it is read',
+  async t => {
+    await t.throwsAsync(parityInputs([28, 28, 1], { data: squares() }), {
+      instanceOf: OptionsError,
+      message: /squares has images of \[32, 32, 1\], the network takes \[28, 28, 1\]/,
+    });
   },
 );
 

@@ -34,6 +34,16 @@ test('padding that is larger than any image is refused, though nothing is left o
   });
 });
 
+test('padding counts on the sides of an image and not on its channels', t => {
+  // One channel: 4006 x 4006 values, six times as many if the channels were taken for rows.
+  const read = reading(nodes => {
+    const conv = nodes.find(({ name }) => name === 'left/product')!;
+    const pads = [2000, 2000, 2000, 2000];
+    nodes.splice(0, 0, { ...conv, name: 'wide', pads, strides: [100_000, 100_000], shape: [2, 1, 1] });
+  });
+  t.notThrows(read);
+});
+
 test('many results that all are needed at the end are refused', t => {
   const read = reading(nodes => {
     const wide = { op: 'upsample', inputs: ['left/product'], factors: [512, 512], shape: [2, 2048, 2048] };

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import { BundleTargetError } from '../../src/publish/errors.js';
 import type { Bytes } from '../../src/publish/manifest.js';
-import { placeBundle } from '../../src/publish/nodeFiles.js';
+import { placeBundle } from '../../src/publish/placeBundle.js';
 import { readBundle } from '../../src/publish/readBundle.js';
 import { writeBundle } from '../../src/publish/writeBundle.js';
 import { description, smallBundle, smallNetwork, sorted, temporaryFolder, utf8 } from './fixtures.js';
@@ -81,7 +81,7 @@ test('a writer that is killed half way leaves the older bundle', async t => {
   const files = await smallBundle();
   const to = join(folder, 'small');
   await placeBundle(to, files);
-  const module = new URL('../../src/publish/nodeFiles.js', import.meta.url).href;
+  const module = new URL('../../src/publish/placeBundle.js', import.meta.url).href;
   const script = `
     import { placeBundle } from ${JSON.stringify(module)};
     function* dying() {

@@ -1,19 +1,24 @@
-/** Packs a bundle as one `.tar.gz`: the same files give the same bytes, which never are in memory twice. */
+/** Packs a bundle as one `.tar.gz`: the same files give the same bytes. */
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { Header } from 'tar';
 import type { Bytes } from '../manifest.js';
-import { ARCHIVE_START, BLOCK, DIGEST_END, HEADER_BYTES, unpackLimit } from './seal.js';
+import { ARCHIVE_START, DIGEST_END, HEADER_BYTES } from './seal.js';
+import { BLOCK } from './tar.js';
+import { unpackLimit } from './unpackLimit.js';
 
-/** From so many bytes on it is weights that fill an archive, which shrink by a twelfth and take a second for 60 MB: they are stored. */
+/**
+ * From so many bytes on it is weights that fill an archive, which shrink by a twelfth and take a second for 60 MB: they
+ * are stored, and pass through piece by piece. Less is packed in memory.
+ */
 const WEIGHTS_BYTES = 128 * 2 ** 20;
 /** A fixed moment (npm's), because 1970 makes tar programs warn. */
 const MTIME = new Date('1985-10-26T08:15:00Z');
 /** Of Node's own header, which is replaced, and of the CRC-32 and length at the end. */
 const [PLAIN_HEADER_BYTES, TRAILER_BYTES] = [10, 8];
-/** What is written at once. */
+/** Of an archive that passes through, given out at once. */
 const CHUNK_BYTES = 2 ** 20;
 
 const gzip = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.gzip);
@@ -25,7 +30,10 @@ export type Sink = (bytes: Uint8Array, position: number) => Promise<unknown>;
 export async function packArchive(files: ReadonlyMap<string, Bytes>, sink: Sink): Promise<void> {
   const blocks = tarBlocks(files);
   const length = blocks.reduce((sum, block) => sum + block.length, 0);
-  if (length >= WEIGHTS_BYTES) return seal(stored(blocks), sink);
+  if (length >= WEIGHTS_BYTES) {
+    const storing = zlib.createGzip({ level: 0, chunkSize: CHUNK_BYTES });
+    return pipeline(blocks, storing, stored => seal(stored, sink));
+  }
   let packed = await gzip(Buffer.concat(blocks), { level: 6 });
   // What would look like a bomb (a network of zeros) is stored as it is.
   if (length > unpackLimit(packed.length)) packed = await gzip(Buffer.concat(blocks), { level: 0 });
@@ -49,19 +57,6 @@ function tarBlocks(files: ReadonlyMap<string, Bytes>): Uint8Array[] {
   }
   blocks.push(new Uint8Array(2 * BLOCK)); // the end mark
   return blocks;
-}
-
-/** gzip without compression, chunk by chunk. */
-async function* stored(blocks: readonly Uint8Array[]): AsyncGenerator<Buffer> {
-  const stream = zlib.createGzip({ level: 0, chunkSize: CHUNK_BYTES });
-  const writing = (async () => {
-    for (const block of blocks)
-      for (let at = 0; at < block.length; at += CHUNK_BYTES)
-        if (!stream.write(block.subarray(at, at + CHUNK_BYTES))) await once(stream, 'drain');
-    stream.end();
-  })();
-  yield* stream as AsyncIterable<Buffer>;
-  await writing;
 }
 
 /** Puts our header in the place of gzip's: its digest is known, and so written, last. */

@@ -3,8 +3,9 @@ import { gunzip } from '#files';
 import { GunzipError } from '../../files/gunzip.js';
 import { UnsafeBundleError } from '../errors.js';
 import { type Bytes, isSafePath, MANIFEST_FILE, MAX_ENTRIES } from '../manifest.js';
-import { isSealBroken, unpackLimit } from './seal.js';
+import { isSealBroken } from './seal.js';
 import { shown, TarError, tarEntries } from './tar.js';
+import { unpackLimit } from './unpackLimit.js';
 
 /**
  * Takes archives of other tar programs too, with the bundle at the top or in one folder.

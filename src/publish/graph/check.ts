@@ -59,7 +59,7 @@ export function checkGraph(graph: Graph): void {
 
 /** Follows the results as they come and are no longer needed; a window's image with its padding counts as well. */
 function checkMemory(
-  { nodes, input }: Graph,
+  { nodes, input, layout }: Graph,
   shapes: ReadonlyMap<string, Shape>,
   constant: ReadonlySet<string>,
 ): void {
@@ -71,7 +71,7 @@ function checkMemory(
   nodes.forEach((node, i) => {
     if (constant.has(node.name)) return;
     live += sizeOf(node.shape);
-    const padded = 'pads' in node ? paddedSize(shapes.get(node.inputs[0]!)!, node.pads) : 0;
+    const padded = 'pads' in node ? paddedSize(shapes.get(node.inputs[0]!)!, node.pads, layout) : 0;
     if (live + padded > MAX_LIVE_VALUES)
       throw new Error(
         `node '${node.name}' (${node.op}) needs more than ${MAX_LIVE_VALUES} values of an image at a time`,
@@ -82,12 +82,12 @@ function checkMemory(
   });
 }
 
-/** At most; rows and columns are two of the three sides, in either layout. */
-function paddedSize(shape: Shape, [top, bottom, left, right]: Pads): number {
+/** Of an image with its padding; 0 without any, as nothing is copied then. */
+function paddedSize(image: Shape, [top, bottom, left, right]: Pads, layout: Graph['layout']): number {
   if (top + bottom + left + right === 0) return 0;
-  const [a = 1, b = 1, c = 1] = shape;
-  const [rows, columns] = [top + bottom, left + right];
-  return Math.max((a + rows) * (b + columns) * c, a * (b + rows) * (c + columns));
+  const [height, width, channels] =
+    layout === 'channels-first' ? [image[1]!, image[2]!, image[0]!] : (image as [number, number, number]);
+  return (height + top + bottom) * (width + left + right) * channels;
 }
 
 const INFINITE = Number.POSITIVE_INFINITY;

@@ -6,7 +6,8 @@ export interface Constant {
   readonly values: Float32Array;
 }
 
-type Pair = readonly [number, number];
+/** Of rows and of columns. */
+export type Pair = readonly [number, number];
 /** Rows above and below, columns left and right. */
 export type Pads = readonly [top: number, bottom: number, left: number, right: number];
 

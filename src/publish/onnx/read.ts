@@ -1,6 +1,7 @@
 /** Reads an ONNX model that padezoo wrote back, believing nothing: to prove it where there is no ONNX Runtime. */
 import { fromBinary } from '@bufbuild/protobuf';
 import {
+  type AttributeProto,
   AttributeProto_AttributeType as AttributeType,
   TensorProto_DataType as DataType,
   type GraphProto,
@@ -17,8 +18,9 @@ import {
   type Graph,
   type GraphFunction,
   type Operator,
-  type Pads,
+  type Pair,
   sizeOf,
+  type Window,
 } from '../graph/graph.js';
 import { GraphReader, GraphReadingError, type Translated } from '../graph/reading.js';
 import type { Bytes } from '../manifest.js';
@@ -153,19 +155,24 @@ class Translation {
   }
 
   add(node: NodeProto, field: string): void {
-    const made = this.#translated(node, field);
+    const fail = (problem: string): never => {
+      throw new GraphReadingError(field, `(${node.opType}) ${problem}`);
+    };
+    const attributes = new Attributes(node, fail);
+    const made = this.#translated(node, field, attributes, fail);
+    attributes.checkAllRead();
     if (made) this.reader.add(field, node.output[0]!, made.operator, made.inputs);
   }
 
   /** Our operator for ONNX's node; undefined for one that only prepares another. */
-  #translated(node: NodeProto, field: string): Translated | undefined {
-    const { opType, input, output, domain } = node;
-    const fail = (problem: string): never => {
-      throw new GraphReadingError(field, `(${opType}) ${problem}`);
-    };
+  #translated(
+    { opType, input, output, domain }: NodeProto,
+    field: string,
+    attributes: Attributes,
+    fail: (problem: string) => never,
+  ): Translated | undefined {
     if (output.length !== 1 || !output[0]) fail(`has ${output.length} outputs`);
     const put = (operator: Operator, inputs: readonly string[] = input): Translated => ({ operator, inputs });
-    const attributes = new Attributes(node, fail);
     if (domain === DOMAIN) {
       return this.#functions.has(opType)
         ? put({ op: 'call', function: opType })
@@ -176,7 +183,7 @@ class Translation {
     if (simple !== undefined) return put({ op: simple } as Operator);
     switch (opType) {
       case 'Conv': {
-        const group = attributes.int('group');
+        const group = attributes.int('group', 1);
         const kernel = this.#floats.get(input[1] ?? '')?.shape ?? fail('has no kernel');
         if (input.length !== 2) fail(`has ${input.length} inputs`);
         if (attributes.ints('kernel_shape', 2).join() !== kernel.slice(2).join())
@@ -185,24 +192,13 @@ class Translation {
         if (group !== 1 && group !== channels) fail(`has ${group} groups`);
         // With one channel, a kernel of one input is both.
         const op = group === 1 ? 'conv' : 'depthwise';
-        const [strides, dilations] = [attributes.pair('strides'), attributes.pair('dilations')];
-        return put({ op, strides, dilations, pads: attributes.pads() });
+        return put({ op, dilations: attributes.pair('dilations', [1, 1]), ...attributes.window() });
       }
       case 'MaxPool':
-        return put({
-          op: 'maxPool',
-          size: attributes.pair('kernel_shape'),
-          strides: attributes.pair('strides'),
-          pads: attributes.pads(),
-        });
+        return put({ op: 'maxPool', size: attributes.pair('kernel_shape'), ...attributes.window() });
       case 'AveragePool':
-        attributes.zero('count_include_pad');
-        return put({
-          op: 'averagePool',
-          size: attributes.pair('kernel_shape'),
-          strides: attributes.pair('strides'),
-          pads: attributes.pads(),
-        });
+        attributes.zero('count_include_pad', 0);
+        return put({ op: 'averagePool', size: attributes.pair('kernel_shape'), ...attributes.window() });
       case 'Resize': {
         for (const [name, word] of Object.entries(NEAREST)) attributes.word(name, word);
         const [batch, channels, ...factors] = this.#floats.get(input[2] ?? '')?.values ?? [];
@@ -266,49 +262,64 @@ class Translation {
   }
 }
 
+/** A node's attributes. What one means that is left out is given as `absent`, where ONNX says it and padezoo relies on it. */
 class Attributes {
   readonly #node: NodeProto;
   readonly #fail: (problem: string) => never;
+  readonly #read = new Set<string>();
 
   constructor(node: NodeProto, fail: (problem: string) => never) {
     this.#node = node;
     this.#fail = fail;
   }
 
-  #find(name: string, type: AttributeType) {
-    const found = this.#node.attribute.find(attribute => attribute.name === name && attribute.type === type);
-    return found ?? this.#fail(`has no attribute '${name}'`);
+  #find(name: string, type: AttributeType): AttributeProto | undefined {
+    this.#read.add(name);
+    const found = this.#node.attribute.find(attribute => attribute.name === name);
+    return found && found.type !== type ? this.#fail(`has '${name}' of another type`) : found;
   }
 
-  int(name: string): number {
-    return Number(this.#find(name, AttributeType.INT).i);
+  #missing(name: string): never {
+    return this.#fail(`has no attribute '${name}'`);
+  }
+
+  int(name: string, absent?: number): number {
+    const found = this.#find(name, AttributeType.INT);
+    return found ? Number(found.i) : (absent ?? this.#missing(name));
   }
 
   float(name: string): number {
-    return this.#find(name, AttributeType.FLOAT).f;
+    return this.#find(name, AttributeType.FLOAT)?.f ?? this.#missing(name);
   }
 
-  ints(name: string, length: number): number[] {
-    const list = this.#find(name, AttributeType.INTS).ints.map(Number);
+  ints(name: string, length: number, absent?: readonly number[]): readonly number[] {
+    const found = this.#find(name, AttributeType.INTS);
+    if (!found) return absent ?? this.#missing(name);
+    const list = found.ints.map(Number);
     if (list.length !== length || list.some(value => value < 0 || value > 2 ** 31))
       this.#fail(`has '${name}' [${list}]`);
     return list;
   }
 
-  pair(name: string): [number, number] {
-    const pair = this.ints(name, 2);
+  pair(name: string, absent?: Pair): Pair {
+    const pair = this.ints(name, 2, absent);
     if (pair.some(value => value < 1)) this.#fail(`has '${name}' [${pair}]`);
-    return pair as [number, number];
+    return pair as Pair;
   }
 
-  pads(): Pads {
-    const [top, left, bottom, right] = this.ints('pads', 4) as [number, number, number, number];
-    return [top, bottom, left, right];
+  window(): Window {
+    const [top, left, bottom, right] = this.ints('pads', 4, [0, 0, 0, 0]) as readonly [
+      number,
+      number,
+      number,
+      number,
+    ];
+    return { strides: this.pair('strides', [1, 1]), pads: [top, bottom, left, right] };
   }
 
   word(name: string, expected: string): void {
-    const given = new TextDecoder().decode(this.#find(name, AttributeType.STRING).s);
-    if (given !== expected) this.#fail(`has '${name}' other than ${expected}`);
+    const given = this.#find(name, AttributeType.STRING)?.s ?? this.#missing(name);
+    if (new TextDecoder().decode(given) !== expected) this.#fail(`has '${name}' other than ${expected}`);
   }
 
   expect(name: string, expected: readonly number[]): void {
@@ -316,7 +327,14 @@ class Attributes {
       this.#fail(`has '${name}' other than [${expected}]`);
   }
 
-  zero(name: string): void {
-    if (this.int(name) !== 0) this.#fail(`has '${name}' other than 0`);
+  zero(name: string, absent?: number): void {
+    if (this.int(name, absent) !== 0) this.#fail(`has '${name}' other than 0`);
+  }
+
+  /** One that was not asked for (`auto_pad`, Elu's `alpha`) would change what the node does, as would a second of a name. */
+  checkAllRead(): void {
+    const names = this.#node.attribute.map(({ name }) => name);
+    const other = names.find((name, i) => !this.#read.has(name) || names.indexOf(name) !== i);
+    if (other !== undefined) this.#fail(`has an attribute '${other}', which padezoo does not write`);
   }
 }

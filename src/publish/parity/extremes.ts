@@ -1,6 +1,8 @@
 /** Images that drive a network's activations to the ends of the ranges that training saw: the hardest there are. */
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
+import { isActivation } from '../../../zoo/summary.js';
+import { type InputSite, inputSites } from '../../activations/inputSites.js';
 import type { Ranges } from '../ranges.js';
 import type { ParityInputs } from './inputs.js';
 
@@ -10,7 +12,7 @@ const FACTORS = [1.5, -1.5, 2, -2, 4, -4, 8, -8] as const;
 const IMAGES = 2;
 
 export interface Extremes {
-  /** Layers whose range training recorded. */
+  /** Activations whose range training recorded. */
   readonly recorded: number;
   /** Of those, the ones whose inputs are known to reach both ends on the images of the proof. */
   readonly reached: number;
@@ -19,56 +21,66 @@ export interface Extremes {
 /**
  * Adds stretched images to the hard ones until the source's activations have seen what they saw in training.
  *
- * @param inputs whose batches are taken over
+ * @param inputs whose batches are taken over, and disposed when this fails
  * @param model the source; borrowed
- * @param recorded in training
+ * @param recorded in training; those of layers that are no activations of the model are left out
  */
 export async function withExtremes(
   inputs: ParityInputs,
   model: layers.LayersModel,
   recorded: Ranges,
 ): Promise<ParityInputs> {
-  const wanted = recorded.filter(({ layer }) => model.layers.some(({ name }) => name === layer));
-  if (wanted.length === 0) return inputs;
-  const probe = new Probe(model, wanted);
   const extra: tf.Tensor[] = [];
-  // Two batches are enough to know what to add: a look at all would take as long as proving a format.
-  for (const images of new Set([inputs.batches[0]!, inputs.batches.at(-1)!])) await probe.look(images);
-  const first = tf.slice(inputs.batches[0]!, 0, Math.min(IMAGES, inputs.batches[0]!.shape[0]!));
-  for (const factor of FACTORS) {
-    if (probe.reached === wanted.length) break;
-    const stretched = tf.mul(first, factor);
-    await probe.look(stretched);
-    extra.push(stretched);
+  const [first, hardest] = [inputs.batches[0]!, inputs.batches.at(-1)!];
+  try {
+    const ranges = new Map(recorded.map(range => [range.layer, range]));
+    const sites = inputSites(model, layer => isActivation(layer) && ranges.has(layer.name));
+    if (sites.length === 0) return inputs;
+    const probe = new Probe(model, sites, ranges);
+    // Two batches are enough to know what to add: a look at all would take as long as proving a format.
+    for (const images of [first, hardest]) await probe.look(images);
+    for (const factor of FACTORS) {
+      if (probe.reached === probe.recorded) break;
+      const stretched = tf.tidy(() => tf.mul(tf.slice(first, 0, Math.min(IMAGES, first.shape[0]!)), factor));
+      extra.push(stretched);
+      await probe.look(stretched);
+    }
+    const extremes = { recorded: probe.recorded, reached: probe.reached };
+    if (extra.length === 0) return { ...inputs, extremes };
+    const hard = tf.concat([hardest, ...extra]);
+    tf.dispose([hardest, ...extra]);
+    return { ...inputs, batches: [...inputs.batches.slice(0, -1), hard], hard: hard.shape[0]!, extremes };
+  } catch (error) {
+    tf.dispose([...inputs.batches, ...extra]);
+    throw error;
   }
-  first.dispose();
-  const extremes = { recorded: wanted.length, reached: probe.reached };
-  if (extra.length === 0) return { ...inputs, extremes };
-  const last = inputs.batches.at(-1)!;
-  const hardest = tf.concat([...(inputs.hard > 0 ? [last] : []), ...extra]);
-  const added = extra.reduce((sum, { shape }) => sum + shape[0]!, 0);
-  tf.dispose(inputs.hard > 0 ? [last, ...extra] : extra);
-  const kept = inputs.hard > 0 ? inputs.batches.slice(0, -1) : inputs.batches;
-  return { ...inputs, batches: [...kept, hardest], hard: inputs.hard + added, extremes };
 }
 
-/** Which ranges a network's activations have reached at both ends. */
+/** Which ranges a network's activations have reached at both ends, each of them in all its calls together. */
 class Probe {
-  readonly #wanted: Ranges;
+  readonly #sites: readonly InputSite[];
+  readonly #ranges: ReadonlyMap<string, Ranges[number]>;
   readonly #network: layers.LayersModel;
-  readonly #left: Set<string>;
-  readonly #right: Set<string>;
+  /** Names of activations that have not been so far down, or up. */
+  readonly #low: Set<string>;
+  readonly #high: Set<string>;
+  readonly recorded: number;
 
-  constructor(model: layers.LayersModel, wanted: Ranges) {
-    this.#wanted = wanted;
-    this.#left = new Set(wanted.map(({ layer }) => layer));
-    this.#right = new Set(this.#left);
-    const outputs = wanted.map(({ layer }) => model.getLayer(layer).getInputAt(0) as layers.SymbolicTensor);
-    this.#network = layers.model({ inputs: model.inputs, outputs });
+  constructor(
+    model: layers.LayersModel,
+    sites: readonly InputSite[],
+    ranges: ReadonlyMap<string, Ranges[number]>,
+  ) {
+    this.#sites = sites;
+    this.#ranges = ranges;
+    this.#low = new Set(sites.map(({ layer }) => layer.name));
+    this.#high = new Set(this.#low);
+    this.recorded = this.#low.size;
+    this.#network = layers.model({ inputs: model.inputs, outputs: sites.map(({ input }) => input) });
   }
 
   get reached(): number {
-    return this.#wanted.filter(({ layer }) => !this.#left.has(layer) && !this.#right.has(layer)).length;
+    return this.recorded - new Set([...this.#low, ...this.#high]).size;
   }
 
   async look(images: tf.Tensor): Promise<void> {
@@ -78,9 +90,10 @@ class Probe {
     });
     const values = await ends.data();
     ends.dispose();
-    for (const [i, { layer, min, max }] of this.#wanted.entries()) {
-      if (values[2 * i]! <= min) this.#left.delete(layer);
-      if (values[2 * i + 1]! >= max) this.#right.delete(layer);
+    for (const [i, { layer }] of this.#sites.entries()) {
+      const { min, max } = this.#ranges.get(layer.name)!;
+      if (values[2 * i]! <= min) this.#low.delete(layer.name);
+      if (values[2 * i + 1]! >= max) this.#high.delete(layer.name);
     }
   }
 }

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Dataset } from '../../../datasets/dataset.js';
 import { OptionsError } from '../../errors.js';
 import { RandomStream } from '../../random.js';
+import { sizeOf } from '../graph/graph.js';
 import type { Extremes } from './extremes.js';
 
 /** Fewest images, the hard ones not counted, that a format is proven on. */
@@ -40,24 +41,35 @@ export interface InputSources {
   readonly range?: ImageRange | undefined;
 }
 
-/** @param shape `[h, w, c]` */
+/**
+ * @param shape `[h, w, c]`
+ * @throws OptionsError when the data set has other images, or when so many of this size cannot be held
+ */
 export async function parityInputs(
   shape: readonly number[],
   { images, data, range }: InputSources,
 ): Promise<ParityInputs> {
-  if (images) return givenInputs(images, shape);
-  const values = shape.reduce((product, length) => product * length, 1);
-  if (values > MAX_IMAGE_VALUES)
+  if (sizeOf(shape) > MAX_IMAGE_VALUES && !(images && images.shape[0]! >= REAL_IMAGES))
     throw new OptionsError(
-      `publish: images of [${shape.join(', ')}] are too large for ${REAL_IMAGES} of them to be held; give some by the option images`,
+      `publish: images of [${shape.join(', ')}] are too large for ${REAL_IMAGES} of them to be made here; give so many by the option images`,
+    );
+  if (images) return givenInputs(images, shape);
+  if (data && data.inputShape.join() !== shape.join())
+    throw new OptionsError(
+      `publish: ${data.name} has images of [${data.inputShape.join(', ')}], the network takes [${shape.join(', ')}]; give it the data set that it was trained on`,
     );
   const batches: tf.Tensor[] = [];
   const labels: number[] = [];
-  for await (const batch of data?.test({ batchSize: BATCH }) ?? []) {
-    batches.push(batch.images);
-    labels.push(...(await batch.labels.data()));
-    batch.labels.dispose();
-    if (labels.length >= REAL_IMAGES) break;
+  try {
+    for await (const batch of data?.test({ batchSize: BATCH }) ?? []) {
+      batches.push(batch.images);
+      labels.push(...(await batch.labels.data()));
+      batch.labels.dispose();
+      if (labels.length >= REAL_IMAGES) break;
+    }
+  } catch (error) {
+    tf.dispose(batches);
+    throw error;
   }
   const source = data && `${data.name} test images`;
   return completed({ batches, labels, source }, shape, boundsOf(shape.at(-1)!, range));
@@ -111,7 +123,7 @@ function imagesOf(
   count: number,
   pixel: (image: number, index: number) => number,
 ): tf.Tensor {
-  const size = shape.reduce((product, length) => product * length, 1);
+  const size = sizeOf(shape);
   const values = new Float32Array(count * size);
   for (let image = 0; image < count; image++)
     for (let index = 0; index < size; index++) values[image * size + index] = pixel(image, index);

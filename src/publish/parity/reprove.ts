@@ -1,6 +1,7 @@
 /** Proves a bundle's formats equal again, from its files alone or on its data set where that can be had. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { summary } from '../../../zoo/summary.js';
 import { PadezooError } from '../../errors.js';
 import { BundleError } from '../errors.js';
 import { checkGraph, MAX_LIVE_VALUES } from '../graph/check.js';
@@ -138,12 +139,7 @@ function layersOf(model: LayersModel): ReadonlyMap<string, string> {
     return graph.layers;
   } catch (error) {
     if (!(error instanceof UnpublishableLayerError)) throw error;
-    const sizes = model.layers.map(({ outputShape }) =>
-      ([] as (number | null)[])
-        .concat(...[outputShape].flat(2))
-        .reduce<number>((size, n) => size * (n ?? 1), 1),
-    );
-    if (sizes.reduce((sum, size) => sum + size, 0) > MAX_LIVE_VALUES)
+    if (summary(model).activationBytes > 4 * MAX_LIVE_VALUES)
       throw new Error(`its layers make more than ${MAX_LIVE_VALUES} values of an image`);
     return new Map(model.layers.map(({ name }) => [name, name]));
   }

@@ -6,6 +6,7 @@ import { SafetensorsError } from '../../safetensors/errors.js';
 import { parseSafetensors } from '../../safetensors/read.js';
 import { writeSafetensors } from '../../safetensors/write.js';
 import { ManifestError } from '../errors.js';
+import { sizeOf } from '../graph/graph.js';
 import type { Bytes } from '../manifest.js';
 import type { ParityInputs } from './inputs.js';
 import type { Reference } from './prove.js';
@@ -23,9 +24,9 @@ export function sampleFile(
   { logits, classes }: Reference,
 ): [string, Bytes] {
   const shape = batches[0]!.shape.slice(1);
-  const size = shape.reduce((product, length) => product * length, 1);
+  const size = sizeOf(shape);
   const count = Math.max(1, Math.floor(MAX_BYTES / (4 * size)));
-  const hardOnes = hard > 0 ? Math.min(hard, count >> 1) : 0;
+  const hardOnes = Math.min(hard, count >> 1);
   const realOnes = Math.min(MOST_REAL, real, count - hardOnes);
   const inputs = joined(Float32Array, [
     valuesOf(batches, realOnes, size),

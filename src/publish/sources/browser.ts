@@ -1,6 +1,7 @@
 /** Where a browser gets a bundle from: a URL, relative to the page or not; a package of npm through a public mirror. */
-import { type Extent, fetchArchive, fetchFiles, type Source } from '../remoteFiles.js';
+import { fetchArchive, fetchFiles } from '../remoteFiles.js';
 import { addressOf, isArchive, PACKAGE_FOLDER } from './addresses.js';
+import type { Extent, Source } from './source.js';
 
 const NPM_MIRROR = 'https://cdn.jsdelivr.net/npm';
 

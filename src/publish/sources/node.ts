@@ -6,8 +6,9 @@ import { unpackArchive } from '../archive/unpack.js';
 import { NotABundleError } from '../errors.js';
 import { isLayersFile, MANIFEST_FILE, SUMS_FILE } from '../manifest.js';
 import { checkTotal, readFolder } from '../readFolder.js';
-import { type Extent, fetchArchive, fetchFiles, type Source } from '../remoteFiles.js';
+import { fetchArchive, fetchFiles } from '../remoteFiles.js';
 import { addressOf, HUB, isArchive, PACKAGE_FOLDER } from './addresses.js';
+import type { Extent, Source } from './source.js';
 
 /** @throws BundleError */
 export async function readSource(bundle: string, extent: Extent): Promise<Source> {

@@ -3,8 +3,6 @@ import { sha256 } from '#files';
 import { CorruptBundleError } from './errors.js';
 import { type Bytes, SUMS_FILE } from './manifest.js';
 
-export { sha256 };
-
 /** Digests that are calculated at once where another thread does it, as in a browser. */
 const PARALLEL = 4;
 

@@ -1,4 +1,4 @@
-/** Puts bundles where they belong on a disk: written beside, synced and renamed. */
+/** Puts a bundle where it belongs on a disk: written beside, synced and renamed. */
 import { randomUUID } from 'node:crypto';
 import {
   access,
@@ -8,7 +8,6 @@ import {
   mkdir,
   open,
   readdir,
-  readFile,
   realpath,
   rename,
   rm,
@@ -150,14 +149,4 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-/** The version of the package that this file is part of. */
-export async function packageVersion(): Promise<string> {
-  return JSON.parse(new TextDecoder().decode(await packageFile('package.json'))).version;
-}
-
-/** @param path in the package that this file is part of */
-export async function packageFile(path: string): Promise<Bytes> {
-  return new Uint8Array(await readFile(new URL(`../../../${path}`, import.meta.url))); // from dist/src/publish
 }
