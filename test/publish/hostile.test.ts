@@ -269,6 +269,13 @@ const TRAPS: [
     /reads 'nothing'/,
   ],
   [
+    'a sum of nothing',
+    node => {
+      delete node('AddV2').input;
+    },
+    /has 0 inputs/,
+  ],
+  [
     'an operator of its own',
     node => {
       node('AddV2').op = 'Pade';

@@ -40,8 +40,7 @@ export function checkGraph(graph: Graph): void {
       fail(`gives '${node.function}' ${given.length} inputs`);
     const isConstant =
       node.op === 'scalar' || (given.length > 0 && node.inputs.every(name => constant.has(name)));
-    const [low, high] = ARITY[node.op] ?? fail('is unknown');
-    if (given.length < low || given.length > high) fail(`has ${given.length} inputs`);
+    if (!Object.hasOwn(ARITY, node.op)) fail('is unknown');
     node.inputs.forEach((name, i) => {
       const weight = (WEIGHTS[node.op] ?? -1) >= 0 && i >= WEIGHTS[node.op]!;
       if ((weight || (CONSTANT_ONLY.has(node.op) && i === 0)) && !constant.has(name))
@@ -124,6 +123,8 @@ function record<Key extends string, Value>(keys: readonly Key[], value: Value): 
 
 /** The shape of a node's result; a text says why there is none. */
 export function inferShape(node: Node, inputs: readonly Shape[], layout: Graph['layout']): Shape | string {
+  const [low, high] = ARITY[node.op];
+  if (inputs.length < low || inputs.length > high) return `has ${inputs.length} inputs`;
   const [x = [], second = []] = inputs;
   const first = layout === 'channels-first';
   const channelAxis = x.length === 3 && first ? 0 : x.length - 1;

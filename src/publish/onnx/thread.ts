@@ -14,6 +14,8 @@ export interface Batch {
   readonly shape: readonly number[];
 }
 
+export type Request = Batch | 'close';
+
 export type Answer =
   /** The user's machine has no onnxruntime-node. */
   | { readonly type: 'absent' }
@@ -69,12 +71,17 @@ export class OnnxThread {
     return new Promise((resolve, reject) => {
       const batch: Batch = { id: this.#ids++, values, shape };
       this.#waiting.set(batch.id, { resolve, reject });
-      this.#worker.postMessage(batch);
+      this.#post(batch);
     });
   }
 
+  /** Batches that were given are answered first: onnxruntime aborts the process when its thread is ended while it calculates. */
   dispose(): void {
-    void this.#worker.terminate();
+    this.#post('close');
+  }
+
+  #post(request: Request): void {
+    this.#worker.postMessage(request);
   }
 
   #settle(answer: Extract<Answer, { readonly id: number }>): void {

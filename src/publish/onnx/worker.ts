@@ -1,6 +1,6 @@
 /** The program of an `OnnxThread`: one session of onnxruntime, which answers every batch of images with its outputs. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Answer, Batch, SessionSetting } from './thread.js';
+import type { Answer, Batch, Request, SessionSetting } from './thread.js';
 
 /** Threads that wait for work sleep: where other programs run as well, spinning costs a quarter more of the processor. */
 const WITHOUT_SPINNING = { session: { intra_op: { allow_spinning: '0' } } };
@@ -15,7 +15,7 @@ else answer({ type: 'absent' });
 async function serve({ InferenceSession, Tensor, env }: typeof import('onnxruntime-node')): Promise<void> {
   const { bytes } = workerData as SessionSetting;
   const session = await InferenceSession.create(bytes, { extra: WITHOUT_SPINNING });
-  port.on('message', async ({ id, values, shape }: Batch) => {
+  const run = async ({ id, values, shape }: Batch) => {
     try {
       const feeds = { [session.inputNames[0]!]: new Tensor('float32', values, shape) };
       const { [session.outputNames[0]!]: output } = await session.run(feeds);
@@ -23,6 +23,10 @@ async function serve({ InferenceSession, Tensor, env }: typeof import('onnxrunti
     } catch (error) {
       answer({ type: 'failed', id, message: (error as Error).message });
     }
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  port.on('message', (request: Request) => {
+    last = last.then(() => (request === 'close' ? port.close() : run(request)));
   });
   answer({ type: 'ready', version: env.versions.node ?? env.versions.common });
 }
