@@ -105,24 +105,26 @@ async function readEntries(
     outer.push(entry);
   });
   const limit = pLimit(remote ? REQUESTS_AT_ONCE : 1);
-  const within = async (entry: TarEntry) => {
-    if (!isInner(entry)) return [entry];
+  const inner = new Map<TarEntry, Promise<TarEntry[]>>();
+  for (const entry of outer) if (isInner(entry)) inner.set(entry, limit(filesOf, entry));
+  for (const files of inner.values()) files.catch(() => limit.clearQueue()); // it is thrown when its turn comes
+  const builder = new EntriesBuilder();
+  for (const entry of outer) {
+    const files = inner.get(entry);
+    if (!files) builder.add(entry);
+    else for (const file of await files) builder.add(file, `${entry.path}/`);
+    inner.delete(entry);
+  }
+  return builder;
+
+  async function filesOf({ path, offset, bytes }: TarEntry): Promise<TarEntry[]> {
     const files: TarEntry[] = [];
-    const { path, offset, bytes } = entry;
     await walk(place, { name: `${place}:${path}`, start: offset, end: offset + bytes }, file => {
       progress(file.bytes);
       files.push(file);
     });
     return files;
-  };
-  const builder = new EntriesBuilder();
-  const walked = outer.map(entry => ({ entry, files: limit(() => within(entry)) }));
-  for (const { files } of walked) files.catch(() => limit.clearQueue()); // it is thrown when its turn comes
-  for (let next = walked.shift(); next; next = walked.shift()) {
-    const folder = isInner(next.entry) ? `${next.entry.path}/` : '';
-    for (const file of await next.files) builder.add(file, folder);
   }
-  return builder;
 }
 
 interface Range {

@@ -1,4 +1,5 @@
 /** The index of an archive in the cache: what makes it be built again, what is never believed, and checksums. */
+import { createHook } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import {
   appendFileSync,
@@ -14,7 +15,7 @@ import {
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { create } from 'tar';
+import { create, Header } from 'tar';
 import { type ArchiveIndex, indexArchive, type Nesting } from '../../../datasets/archives/archiveIndex.js';
 import {
   decodeEntries,
@@ -107,6 +108,31 @@ test.serial('an index is read once, and again when size or time of the archive c
     message: /goes on behind/,
   });
 });
+
+test.serial(
+  'the entries of an archive cost no promise each: a long queue of them made the index quadratic',
+  async t => {
+    const path = join(temporaryDirectory(), 'flat.tar');
+    const entries = 5000;
+    const headers = Array.from({ length: entries }, (_, i) => {
+      const block = Buffer.alloc(512);
+      new Header({ path: `${i}.jpg`, size: 0, type: 'File', mode: 0o644, mtime: new Date(0) }).encode(
+        block,
+        0,
+      );
+      return block;
+    });
+    writeFileSync(path, Buffer.concat([...headers, Buffer.alloc(1024)]));
+    let promises = 0;
+    const hook = createHook({ init: (_, type) => (promises += Number(type === 'PROMISE')) }).enable();
+    t.teardown(() => hook.disable());
+    for (const nesting of ['flat', 'nested'] as const) {
+      promises = 0;
+      t.is((await indexOf(path, nesting)).index.length, entries);
+      t.true(promises < entries / 10, `${nesting}: ${promises} promises`);
+    }
+  },
+);
 
 test.serial('the nested and the flat index of one archive are two', async t => {
   const nested = (await indexOf(train, 'nested')).index;
