@@ -51,7 +51,10 @@ export function imageAddon(): ImageAddon | undefined {
   if (looked) return loaded;
   looked = true;
   const record = findImageAddon();
-  if (!record) return undefined;
+  if (!record) {
+    if (process.env.PADEZOO_NO_ENGINE === '1') reason = 'it is switched off by PADEZOO_NO_ENGINE=1';
+    return undefined;
+  }
   try {
     loaded = createRequire(import.meta.url)(record.addon) as ImageAddon;
     reason =

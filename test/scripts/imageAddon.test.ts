@@ -1,6 +1,6 @@
 /** The image addon's set-up: what it finds, says and builds with and without libjpeg-turbo, and that data sets follow. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -25,15 +25,17 @@ const hasCompiler = (() => {
 })();
 const compilerTest = hasCompiler ? test.serial : test.serial.skip;
 
+/** Whatever the tests are run under. */
+const USUAL = { PADEZOO_NO_ENGINE: '', PADEZOO_NO_APT: '' };
+
 /** Runs `work` under these environment variables. */
 async function within<T>(variables: Record<string, string>, work: () => Promise<T>): Promise<T> {
-  const before = { ...process.env };
-  Object.assign(process.env, variables);
+  const before = process.env;
+  process.env = { ...before, ...USUAL, ...variables };
   try {
     return await work();
   } finally {
-    for (const name of Object.keys(variables)) delete process.env[name];
-    Object.assign(process.env, before);
+    process.env = before;
   }
 }
 
@@ -52,7 +54,7 @@ function decoders(variables: Record<string, string>): string[] {
     try { requireDecoder('native', 'test'); } catch (error) { native = error.name + ': ' + error.message; }
     console.log(JSON.stringify([String(imageAddon()?.jpeg), native, String(out.every(value => value === 255))]));`;
   const output = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
-    env: { ...process.env, ...variables },
+    env: { ...process.env, ...USUAL, ...variables },
     encoding: 'utf8',
   });
   return JSON.parse(output) as string[];
@@ -73,6 +75,16 @@ compilerTest(
     await within(variables, async () => {
       t.deepEqual(findImageAddon(), record);
       t.false((await buildImageAddon(log)).changed);
+    });
+    await within({ ...variables, PADEZOO_NO_ENGINE: '1' }, async () => t.is(findImageAddon(), undefined));
+    t.deepEqual(decoders({ ...variables, PADEZOO_NO_ENGINE: '1' }), [
+      'undefined',
+      'OptionsError: test: there is no native decoder: it is switched off by PADEZOO_NO_ENGINE=1',
+      'true',
+    ]);
+    const none = newFolder();
+    await within({ ...variables, PATH: none }, async () => {
+      t.false((await buildImageAddon(log)).changed, 'what is built needs no compiler');
     });
     const [jpeg, native, white] = decoders(variables);
     t.is(jpeg, 'null');
@@ -95,6 +107,28 @@ compilerTest('a libjpeg that is not libjpeg-turbo is left alone', async t => {
   t.regex(lines.join(), /not libjpeg-turbo 2\.1 or newer: sharp decodes/);
 });
 
+const rootTest = hasCompiler && process.platform === 'linux' && process.getuid?.() === 0;
+(rootTest ? test.serial : test.serial.skip)(
+  'needs root: a missing compiler is installed with apt-get, as for the engine',
+  async t => {
+    const path = newFolder();
+    const program = (name: string, text: string) =>
+      writeFileSync(join(path, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    const compiler = execFileSync('sh', ['-c', 'command -v g++'], { encoding: 'utf8' }).trim();
+    program('apt-cache', 'echo "  Candidate: 12"');
+    program(
+      'apt-get',
+      `echo "$@" >> '${path}/asked'; PATH='${process.env.PATH}'
+      printf '#!/bin/sh\\nPATH="%s" exec ${compiler} "$@"\\n' "$PATH" > '${path}/g++'; chmod +x '${path}/g++'`,
+    );
+    const variables = { PADEZOO_CACHE: newFolder(), PATH: path, PADEZOO_NO_JPEG: '1', CXX: '' };
+    const lines: string[] = [];
+    await within(variables, () => buildImageAddon(line => lines.push(line)));
+    t.is(lines[0], 'installing g++ with apt-get, as root (PADEZOO_NO_APT=1 forbids it)');
+    t.is(readFileSync(join(path, 'asked'), 'utf8'), 'install -y --no-install-recommends g++\n');
+  },
+);
+
 test.serial(
   'without a compiler the step says so and the set-up goes on; images are still decoded',
   async t => {
@@ -109,7 +143,7 @@ test.serial(
     await within(variables, () => setup({ steps: ['images'], log: line => lines.push(line) }));
     t.regex(
       lines.join(),
-      /there is no no-such-compiler\nimages are decoded by sharp and resized in TypeScript/,
+      /images: there is no no-such-compiler \(CXX names it\)\. Install a C\+\+ compiler.*\nimages are decoded by sharp and resized in TypeScript/s,
     );
     t.deepEqual(decoders(variables), [
       'undefined',
