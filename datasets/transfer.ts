@@ -33,6 +33,7 @@ export async function* transfer(options: TransferOptions): AsyncGenerator<Progre
   const own = await claim(options.partial);
   let whole = false;
   try {
+    options.signal?.throwIfAborted(); // while it waited
     yield* receive(options, own);
     whole = true;
     return own;

@@ -14,6 +14,7 @@ import { type DownloadEvent, download } from '../../datasets/download.js';
 import { DownloadError } from '../../datasets/index.js';
 import { partialPath } from '../../datasets/partial.js';
 import { type ExpectedFile, type Source, tarMembers } from '../../datasets/sources.js';
+import { transfer } from '../../datasets/transfer.js';
 import { temporaryDirectory } from './idxFiles.js';
 
 const CONTENTS = { 'a.gz': Buffer.alloc(100_000, 'a'), 'b.gz': Buffer.alloc(50_000, 'b') };
@@ -253,6 +254,25 @@ test('an abort stops the transfer with the signal’s reason', async t => {
     { is: reason },
   );
   t.false(readdirSync(to).includes('a.gz'));
+});
+
+test('an abort while the transfer takes its partial file stops it before anything is asked for', async t => {
+  const to = temporaryDirectory();
+  const asked: string[] = [];
+  const { url } = await serve(t, (request, response) => {
+    asked.push(request.url!);
+    right(request, response);
+  });
+  const partial = join(to, 'a.gz.partial');
+  writeFileSync(partial, 'begun');
+  const stop = new AbortController();
+  const reason = new Error('enough');
+  const options = { partial, file: 'a.gz', limitBytes: 200_000, signal: stop.signal };
+  const first = transfer({ url: `${url}a.gz`, ...options }).next();
+  stop.abort(reason);
+  await t.throwsAsync(first, { is: reason });
+  t.deepEqual(asked, []);
+  t.deepEqual(readdirSync(to), ['a.gz.partial'], 'and what was begun waits for the next');
 });
 
 test('leaving the loop closes the connection', async t => {
