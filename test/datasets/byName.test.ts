@@ -124,6 +124,18 @@ test.serial('places that are wrong say what is missing there', async t => {
   });
 });
 
+test.serial('shards without an image are blamed themselves, whichever split they are', async t => {
+  const folder = await webShards();
+  const empty = join(folder, 'empty.tar');
+  writeFileSync(empty, Buffer.alloc(1024)); // a tar's end mark
+  const lists = { train: `${folder}/train-0.tar`, test: `${folder}/val-0.tar` };
+  for (const split of ['train', 'test'] as const)
+    await t.throwsAsync(async () => datasets.webDataset({ ...lists, [split]: empty, ...view }), {
+      instanceOf: OptionsError,
+      message: `datasets.webDataset: the shards of ${split} hold no image with a .cls file`,
+    });
+});
+
 test.serial(
   'shards: names of classes from a file, doubled samples, and patterns behind an address',
   async t => {
