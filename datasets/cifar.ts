@@ -1,5 +1,4 @@
 /** CIFAR-10 and CIFAR-100 (Krizhevsky 2009): 32x32 colour images, from their binary files or the archive of them. */
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { checkOptions } from '../src/options.js';
@@ -11,6 +10,7 @@ import type { DownloadEvent } from './download.js';
 import { WrongFormatError } from './errors.js';
 import { downloadSet, fetchOnce, findPlace, pathIn, sourceShape, withSourceRules } from './fileSet.js';
 import { inMemoryDataset } from './inMemory.js';
+import { namesIn } from './places.js';
 import { protocols, type Transforms, TransformsSchema } from './transforms.js';
 
 const shape = {
@@ -133,13 +133,5 @@ function refuseOthers({ name, where, others, files }: CifarSet, directory: strin
       `${where}: ${path} is the version for ${language} (${why}); get the binary version, ` +
         `${OFFICIAL}${files.archive.name}, or run \`padezoo data fetch ${name}\``,
     );
-  }
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return []; // that it is not there is said elsewhere
   }
 }

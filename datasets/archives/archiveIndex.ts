@@ -67,7 +67,7 @@ export async function describeArchive(place: string): Promise<{ bytes: number; s
 
 /** Where the cache keeps what was found out about an archive. */
 export function keptPath(place: string, what: string): string {
-  return join(cacheDirectory(), 'indexes', `${digestOf('sha256', Buffer.from(place)).slice(0, 16)}.${what}`);
+  return join(cacheDirectory(), 'indexes', `${digestOf('sha256', place).slice(0, 16)}.${what}`);
 }
 
 export async function keep(path: string, contents: Buffer | string): Promise<void> {

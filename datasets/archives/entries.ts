@@ -1,5 +1,6 @@
 /** The files of an archive in columns, which a million of them need; also as bytes, for the cache. */
 import { createHash } from 'node:crypto';
+import { bytesOf } from '../../src/bytes.js';
 import type { TarEntry } from './tarIndex.js';
 
 /** Where every file of an archive lies. */
@@ -137,10 +138,6 @@ function joined(shared: Uint16Array, rest: Uint16Array, rests: Buffer): Pick<Col
     start = to;
   }
   return { ends, paths };
-}
-
-function bytesOf(values: Float64Array | Uint32Array | Uint16Array): Buffer {
-  return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 }
 
 function grown<Values extends Float64Array | Uint32Array | Uint8Array>(from: Values, to: Values): Values {

@@ -1,12 +1,10 @@
 /** The md5 of an archive on disk, computed once and kept in padezoo's cache until the archive changes. */
-import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { digestOfFile } from '../checksum.js';
 import { describeArchive, keep, keptPath } from './archiveIndex.js';
 import { type ArchiveProgress, reporting } from './progress.js';
-
-const CHUNK_BYTES = 2 ** 20;
 
 const Kept = z.object({ stamp: z.string(), md5: z.string().regex(/^[0-9a-f]{32}$/) });
 
@@ -21,14 +19,9 @@ export async function* md5OfArchive(archive: string): AsyncGenerator<ArchiveProg
   const path = keptPath(place, 'md5.json');
   const known = readKept(path);
   if (known?.stamp === stamp) return known.md5;
-  const md5 = yield* reporting({ work: 'md5', archive: place, total: bytes }, async (progress, signal) => {
-    const hash = createHash('md5');
-    for await (const chunk of createReadStream(place, { highWaterMark: CHUNK_BYTES, signal })) {
-      hash.update(chunk);
-      progress(chunk.length);
-    }
-    return hash.digest('hex');
-  });
+  const md5 = yield* reporting({ work: 'md5', archive: place, total: bytes }, (onBytes, signal) =>
+    digestOfFile('md5', place, { onBytes, signal }),
+  );
   await keep(path, JSON.stringify({ stamp, md5 } satisfies z.infer<typeof Kept>));
   return md5;
 }

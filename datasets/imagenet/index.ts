@@ -9,6 +9,7 @@ import { indexArchive } from '../archives/archiveIndex.js';
 import { md5OfArchive } from '../archives/md5.js';
 import type { ArchiveProgress } from '../archives/progress.js';
 import { isAddress } from '../archives/read.js';
+import { difference } from '../checksum.js';
 import {
   byCode,
   classFolders,
@@ -102,9 +103,8 @@ async function* verified(places: { [Each in Role]?: string }, verify: Checked['v
       throw new OptionsError(
         `${WHERE}: verify needs ${role} to be an archive on this machine, got ${path ?? 'nothing'}; give its path, or leave out verify`,
       );
-    const found = yield* md5OfArchive(path);
-    if (found !== sums[role])
-      throw new CorruptFileError(path, `has md5 ${found}, not ${sums[role]}`, 'get the archive again');
+    const other = difference({ algorithm: 'md5', value: sums[role]! }, yield* md5OfArchive(path));
+    if (other) throw new CorruptFileError(path, `has ${other}`, 'get the archive again');
   }
 }
 
