@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { cacheDirectory } from '../../datasets/places.js';
 import { cifarFiles } from '../datasets/cifarFiles.js';
-import { temporaryDirectory, writeSet } from '../datasets/idxFiles.js';
 import { imageFolders, imageNetArchives, webShards } from '../datasets/photos.js';
 import { torchTest } from '../support/engine.js';
+import { temporaryDirectory, writeSet } from '../support/folders.js';
 
 const main = resolve(fileURLToPath(import.meta.url), '../../../src/cli/main.js');
 const cwd = temporaryDirectory();

@@ -17,8 +17,8 @@ import {
   WrongFormatError,
 } from '../../datasets/index.js';
 import { OptionsError } from '../../src/errors.js';
+import { temporaryDirectory, writeSet } from '../support/folders.js';
 import { type CifarName, cifarFiles } from './cifarFiles.js';
-import { temporaryDirectory, writeSet } from './idxFiles.js';
 
 const FOLDERS = { cifar10: 'cifar-10-batches-bin', cifar100: 'cifar-100-binary' } as const;
 const ARCHIVES = { cifar10: 'cifar-10-binary.tar.gz', cifar100: 'cifar-100-binary.tar.gz' } as const;

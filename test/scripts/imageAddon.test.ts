@@ -1,19 +1,10 @@
 /** The image addon's set-up: what it finds, says and builds with and without libjpeg-turbo, and that data sets follow. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { buildImageAddon, findImageAddon, SetupError, setup } from '#setup';
-
-const folders: string[] = [];
-test.after.always(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
-function newFolder(): string {
-  folders.push(mkdtempSync(join(tmpdir(), 'padezoo-images-')));
-  return folders.at(-1)!;
-}
+import { temporaryDirectory } from '../support/folders.js';
 
 const hasCompiler = (() => {
   try {
@@ -63,7 +54,7 @@ function decoders(variables: Record<string, string>): string[] {
 compilerTest(
   'PADEZOO_NO_JPEG=1 builds an addon without libjpeg-turbo, and data sets decode by sharp',
   async t => {
-    const variables = { PADEZOO_CACHE: newFolder(), PADEZOO_NO_JPEG: '1' };
+    const variables = { PADEZOO_CACHE: temporaryDirectory(), PADEZOO_NO_JPEG: '1' };
     const lines: string[] = [];
     const log = (line: string) => lines.push(line);
     const { changed, record } = await within(variables, () => buildImageAddon(log));
@@ -82,7 +73,7 @@ compilerTest(
       'OptionsError: test: there is no native decoder: it is switched off by PADEZOO_NO_ENGINE=1',
       'true',
     ]);
-    const none = newFolder();
+    const none = temporaryDirectory();
     await within({ ...variables, PATH: none }, async () => {
       t.false((await buildImageAddon(log)).changed, 'what is built needs no compiler');
     });
@@ -97,10 +88,10 @@ compilerTest(
 );
 
 compilerTest('a libjpeg that is not libjpeg-turbo is left alone', async t => {
-  const headers = newFolder();
+  const headers = temporaryDirectory();
   writeFileSync(join(headers, 'jpeglib.h'), '#define JPEG_LIB_VERSION 90\n');
   const lines: string[] = [];
-  const { record } = await within({ PADEZOO_CACHE: newFolder(), CPATH: headers }, () =>
+  const { record } = await within({ PADEZOO_CACHE: temporaryDirectory(), CPATH: headers }, () =>
     buildImageAddon(line => lines.push(line)),
   );
   t.is(record.jpeg, null);
@@ -111,7 +102,7 @@ const rootTest = hasCompiler && process.platform === 'linux' && process.getuid?.
 (rootTest ? test.serial : test.serial.skip)(
   'needs root: a missing compiler is installed with apt-get, as for the engine',
   async t => {
-    const path = newFolder();
+    const path = temporaryDirectory();
     const program = (name: string, text: string) =>
       writeFileSync(join(path, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
     const compiler = execFileSync('sh', ['-c', 'command -v g++'], { encoding: 'utf8' }).trim();
@@ -121,7 +112,7 @@ const rootTest = hasCompiler && process.platform === 'linux' && process.getuid?.
       `echo "$@" >> '${path}/asked'; PATH='${process.env.PATH}'
       printf '#!/bin/sh\\nPATH="%s" exec ${compiler} "$@"\\n' "$PATH" > '${path}/g++'; chmod +x '${path}/g++'`,
     );
-    const variables = { PADEZOO_CACHE: newFolder(), PATH: path, PADEZOO_NO_JPEG: '1', CXX: '' };
+    const variables = { PADEZOO_CACHE: temporaryDirectory(), PATH: path, PADEZOO_NO_JPEG: '1', CXX: '' };
     const lines: string[] = [];
     await within(variables, () => buildImageAddon(line => lines.push(line)));
     t.is(lines[0], 'installing g++ with apt-get, as root (PADEZOO_NO_APT=1 forbids it)');
@@ -132,7 +123,7 @@ const rootTest = hasCompiler && process.platform === 'linux' && process.getuid?.
 test.serial(
   'without a compiler the step says so and the set-up goes on; images are still decoded',
   async t => {
-    const variables = { PADEZOO_CACHE: newFolder(), CXX: 'no-such-compiler' };
+    const variables = { PADEZOO_CACHE: temporaryDirectory(), CXX: 'no-such-compiler' };
     await within(variables, () =>
       t.throwsAsync(
         buildImageAddon(() => {}),

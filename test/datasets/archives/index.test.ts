@@ -26,7 +26,7 @@ import {
 import type { ArchiveProgress } from '../../../datasets/archives/progress.js';
 import { CorruptArchiveError, CorruptFileError, datasets } from '../../../datasets/index.js';
 import { OptionsError } from '../../../src/errors.js';
-import { temporaryDirectory } from '../idxFiles.js';
+import { temporaryDirectory } from '../../support/folders.js';
 import { imageNetArchives } from '../photos.js';
 
 const cache = temporaryDirectory();

@@ -9,7 +9,9 @@ import { LocationReader } from '../../../datasets/archives/read.js';
 import { CorruptArchiveError, type TarEntry, walkTar } from '../../../datasets/archives/tarIndex.js';
 import { CorruptFileError } from '../../../datasets/index.js';
 import { readTarMembers, tarMemberSizes } from '../../../datasets/readTar.js';
-import { temporaryDirectory } from '../idxFiles.js';
+import { RandomStream } from '../../../src/random.js';
+import { temporaryDirectory } from '../../support/folders.js';
+import { mutated } from '../../support/mutated.js';
 
 const BLOCK = 512;
 const END = Buffer.alloc(2 * BLOCK);
@@ -132,6 +134,19 @@ test('5,000 headers with bytes changed and the checksum made right end in an err
     ),
   );
   t.true(refused > 500, `${refused} refused`);
+});
+
+const MUTANTS = 9_000;
+test(`${MUTANTS} mutated archives end in an error or in entries that lie inside`, t => {
+  let refused = 0;
+  for (let seed = 0; seed < MUTANTS; seed++) {
+    const bytes = mutated(ARCHIVE, new RandomStream(seed, 'tar'));
+    const found = list(bytes);
+    if (found instanceof CorruptArchiveError) refused++;
+    else if (!found.every(entry => entry.offset + entry.bytes <= bytes.length))
+      return t.fail(`seed ${seed}: ${JSON.stringify(found)}`);
+  }
+  t.true(refused > MUTANTS / 10, `${refused} refused`);
 });
 
 test('an archive that is cut anywhere before its end mark is refused, between two files too', t => {

@@ -1,5 +1,5 @@
 /** Either decoder gives the pixels of Pillow, and of them what torchvision's transforms make, bit for bit. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import test from 'ava';
@@ -12,6 +12,7 @@ import { resamplePlanned } from '../../../datasets/images/resample.js';
 import { centerCrop, viewOf } from '../../../datasets/images/views.js';
 import type { Filter } from '../../../datasets/images/weights.js';
 import { RandomStream } from '../../../src/random.js';
+import { hasTorchvision, python } from '../../support/torchvision.js';
 import { type JpegFixture, jpegFixtures } from './mutants.js';
 
 const addon = imageAddon();
@@ -208,10 +209,7 @@ test('a JPEG of more pixels than are allowed is refused without memory for them'
   t.true(process.memoryUsage().rss - before < 2 ** 27);
 });
 
-const python = process.env.PADEZOO_PYTHON ?? 'python3';
-const probe =
-  'import sys, types; sys.modules["torchvision._meta_registrations"] = types.ModuleType("m"); import torchvision, PIL';
-const pythonTest = spawnSync(python, ['-c', probe]).status === 0 ? test : test.skip;
+const pythonTest = hasTorchvision() ? test : test.skip;
 
 pythonTest('torchvision on Pillow, asked now, sees the same of random images', async t => {
   const child = spawn(python, ['scripts/make-jpeg-fixtures.py', '--answer'], {
