@@ -1,5 +1,5 @@
 /** Files that may be gzipped. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import zlib, { gunzipSync } from 'node:zlib';
@@ -18,6 +18,7 @@ export function isGzip(bytes: Uint8Array): boolean {
  * @throws CorruptFileError
  */
 export async function readPlain(path: string, maxBytes = MAX_BYTES): Promise<Uint8Array> {
+  checkSize(path, maxBytes);
   const bytes = await readFile(path);
   if (!isGzip(bytes)) return bytes;
   return gunzip(bytes, { maxOutputLength: maxBytes }).catch(cause => {
@@ -27,6 +28,7 @@ export async function readPlain(path: string, maxBytes = MAX_BYTES): Promise<Uin
 
 /** `readPlain` at once, which takes a second for some hundred megabytes. */
 export function readPlainSync(path: string, maxBytes = MAX_BYTES): Uint8Array {
+  checkSize(path, maxBytes);
   const bytes = readFileSync(path);
   if (!isGzip(bytes)) return bytes;
   try {
@@ -34,6 +36,13 @@ export function readPlainSync(path: string, maxBytes = MAX_BYTES): Uint8Array {
   } catch (cause) {
     throw unsound(path, cause as Error);
   }
+}
+
+/** Before it is in memory, which takes 2 GiB at most. */
+function checkSize(path: string, maxBytes: number): void {
+  const { size } = statSync(path);
+  if (size > maxBytes)
+    throw new CorruptFileError(path, `has ${size} bytes, expected at most ${maxBytes}`, 'get the right file');
 }
 
 function unsound(path: string, cause: Error): CorruptFileError {

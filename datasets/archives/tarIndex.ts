@@ -37,6 +37,7 @@ export class CorruptArchiveError extends PadezooError {
 }
 
 const MAX_ENTRIES = 2 ** 26; // fifty times ImageNet; stops a bomb of empty entries
+const MAX_PATH_LENGTH = 4096; // as Linux: no file system takes a longer one
 const TAIL_BYTES = 2 ** 16; // of the zeros behind the end, read at once
 const HARD_LINK = '1';
 
@@ -77,6 +78,8 @@ export function* walkTar(
         );
       if (isFile(header) && !name.endsWith('/')) {
         if (name === '' || name.includes('\0')) throw corrupt('has an entry without a name');
+        if (name.length > MAX_PATH_LENGTH)
+          throw corrupt(`has an entry whose path has ${name.length} letters, more than ${MAX_PATH_LENGTH},`);
         if (name.startsWith('/') || name.split('/').includes('..'))
           throw corrupt(`has an entry whose path leaves the archive, ${JSON.stringify(name)},`);
         onEntry({ path: name, offset: contents, bytes });

@@ -202,6 +202,10 @@ const refused: Record<string, [Buffer[], RegExp]> = {
     [longName('a'.repeat(100_000)), entry('a.jpg', 'x')],
     /extended header of 100001 bytes, more than 65536/,
   ],
+  'a path that no file system takes': [
+    [longName('a'.repeat(5000)), entry('a.jpg', 'x')],
+    /path has 5000 letters, more than 4096/,
+  ],
   'a name that is empty': [[longName(''), entry('a.jpg', 'x')], /without a name/],
 };
 for (const [what, [parts, message]] of Object.entries(refused))
@@ -233,6 +237,18 @@ test('an archive of more bytes than are allowed is stopped while it is unpacked'
   t.throws(() => tarMemberSizes(path, 1_000_000), is);
   await t.throwsAsync(
     readTarMembers(path, () => false, 1_000_000),
+    is,
+  );
+});
+
+test('an archive of more bytes than memory takes is refused before it is read', async t => {
+  const path = join(temporaryDirectory(), 'large.tar');
+  writeFileSync(path, '');
+  truncateSync(path, 3 * 2 ** 30); // a hole
+  const is = { instanceOf: CorruptFileError, message: /has 3221225472 bytes, expected at most 1073741824/ };
+  t.throws(() => tarMemberSizes(path), is);
+  await t.throwsAsync(
+    readTarMembers(path, () => true),
     is,
   );
 });
