@@ -21,10 +21,10 @@ interface Part {
  * @throws CorruptFileError, CorruptArchiveError
  */
 export function countRecords(set: CifarSet, place: Place): Record<SplitName, number> {
-  const { splits, files, length } = set;
+  const { splits, length } = set;
   const isLoose = [...splits.train, ...splits.test].every(name => pathIn(place.directory, name));
-  const archive = archiveIn(files, place.directory);
-  if (!isLoose && archive && statSync(archive).size === files.archive.bytes) return length; // checked when it is read
+  const archive = archiveIn(set, place.directory);
+  if (!isLoose && archive && statSync(archive).size === set.archive.bytes) return length; // checked when it is read
   const inside = isLoose ? undefined : byName(tarMemberSizes(archive!));
   const count = (split: SplitName) =>
     splits[split].reduce((images, name) => {
@@ -52,7 +52,7 @@ export async function readRecords(
 ): Promise<Split> {
   const parts = await readParts(set, place, wanted.split);
   for (const { name, path, bytes } of parts) {
-    const expected = set.files.files.find(file => file.name === name)!;
+    const expected = set.files.find(file => file.name === name)!;
     const other = place.edition === 'full' ? mismatch(expected.checksum, bytes) : undefined;
     if (other) throw new CorruptFileError(path, `has other contents than expected: ${other}`, place.remedy);
     requireRecords(path, bytes.length, set.recordBytes, place.remedy);
@@ -77,8 +77,8 @@ async function readParts(set: CifarSet, place: Place, split: SplitName): Promise
         return { name, path, bytes: await readPlain(path) };
       }),
     );
-  requireFiles(set.files, directory); // they were there when the data set was made
-  const archive = archiveIn(set.files, directory)!;
+  requireFiles(set, directory); // they were there when the data set was made
+  const archive = archiveIn(set, directory)!;
   const members = byName(await readTarMembers(archive, path => names.includes(basename(path))));
   return names.map(name => {
     const bytes = members.get(name);
