@@ -4,9 +4,6 @@ import { findImageAddon } from '#setup';
 import { OptionsError } from '../../src/errors.js';
 import type { Plan } from './plan.js';
 
-/** `'scalar'` keeps to plain loops; the same bits. */
-export type Instructions = 'best' | 'scalar';
-
 export interface ImageAddon {
   /** The libjpeg-turbo that it was compiled with, or null: then no JPEG is plain. */
   readonly jpeg: string | null;
@@ -20,22 +17,18 @@ export interface ImageAddon {
    * @param out `[outHeight, outWidth, 3]`, written, also where it throws
    * @throws Error when any part of the file is damaged
    */
-  decode(
-    bytes: Uint8Array,
-    width: number,
-    height: number,
-    plan: Plan,
-    out: Uint8Array,
-    instructions?: Instructions,
-  ): boolean;
-  /** @param pixels `[height, width, 3]` */
+  decode(bytes: Uint8Array, width: number, height: number, plan: Plan, out: Uint8Array): boolean;
+  /**
+   * @param pixels `[height, width, 3]`
+   * @param instructions what to keep to, for the same bits; the best that there are by default
+   */
   resample(
     pixels: Uint8Array,
     width: number,
     height: number,
     plan: Plan,
     out: Uint8Array,
-    instructions?: Instructions,
+    instructions?: 'scalar',
   ): void;
 }
 

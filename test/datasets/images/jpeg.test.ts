@@ -166,7 +166,7 @@ addonTest('with AVX2, in plain C++ and in TypeScript, resampling gives the same 
       height,
     );
     const results = [0, 1, 2].map(() => new Uint8Array(3 * window.width * window.height));
-    addon!.resample(pixels, width, height, plan, results[0]!, 'best');
+    addon!.resample(pixels, width, height, plan, results[0]!);
     addon!.resample(pixels, width, height, plan, results[1]!, 'scalar');
     resamplePlanned(pixels, [height, width, 3], plan, results[2]!);
     for (const own of results.slice(0, 2))
