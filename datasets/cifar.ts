@@ -63,6 +63,7 @@ function cifar(
   const length = place.edition === 'own' ? countRecords(set, place) : set.length;
   return inMemoryDataset({
     name: set.name,
+    where: set.where,
     options: {
       ...place.options,
       ...(directory && { directory }),

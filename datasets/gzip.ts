@@ -1,4 +1,4 @@
-/** Files that may be gzipped. */
+/** Reads files that may be gzipped, within a bound of memory. */
 import { readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';

@@ -71,6 +71,7 @@ async function* open(
   const tested = yield* samplesOf('test', lists.test, classes.length);
   return imageDataset({
     name: 'webdataset',
+    where: WHERE,
     options: { ...options },
     source: `${lists.train.length} and ${lists.test.length} shards, from ${lists.train[0]} on`,
     licence: 'unknown',

@@ -23,7 +23,7 @@ import { CorruptFileError, DatasetNotFoundError } from '../errors.js';
 import { type EncodedSplit, type ImageDataset, imageDataset } from '../images/stream.js';
 import { readTarMembers } from '../readTar.js';
 import { viewShape, viewsFrom } from '../viewOptions.js';
-import { GROUND_TRUTH, OFFICIAL_MD5, officialPlaces, type Role } from './places.js';
+import { GROUND_TRUTH, OFFICIAL_MD5, officialPlaces, type Role } from './official.js';
 import { SYNSETS } from './synsets.js';
 
 const WHERE = 'datasets.imagenet';
@@ -82,6 +82,7 @@ async function* open(checked: Checked, options: ImageNetOptions): Work<ImageData
   const names = new Map(SYNSETS);
   return imageDataset({
     name: 'imagenet',
+    where: WHERE,
     options: { ...options },
     source: `${places.train} and ${places.val}`,
     licence: 'ImageNet terms of access: research and education only',

@@ -224,10 +224,18 @@ test.serial('archives that are damaged say where', async t => {
   });
 });
 
-test.serial('a batch that does not fit the memory is refused', async t => {
+test.serial('a batch that does not fit the memory, or is none, is refused', async t => {
   await made;
   const data = await datasets.imagenet(options({ memory: 10_000 }));
   await t.throwsAsync(read(data.train(epoch)), { message: /more than memory allows, 10000/ });
+  const folders = datasets.imageFolder({
+    train: join(folder, 'train'),
+    test: join(folder, 'train'),
+    ...VIEW,
+  });
+  t.throws(() => folders.train({ ...epoch, batchSize: 0 }), {
+    message: /^datasets\.imageFolder\(\)\.train: batchSize: /,
+  });
 });
 
 test.serial('ImageFolder labels by sorted folders; WebDataset joins image and .cls', async t => {
