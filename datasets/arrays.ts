@@ -69,6 +69,7 @@ export function fromArrays(options: ArraysOptions): Dataset {
 
   return inMemoryDataset({
     name,
+    where,
     options: {},
     source: 'arrays in memory',
     licence,

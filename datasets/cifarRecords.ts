@@ -5,7 +5,7 @@ import { mismatch } from './checksum.js';
 import { type CifarSet, PLANE } from './cifarSets.js';
 import { CorruptFileError } from './errors.js';
 import { archiveIn, type Place, pathIn, requireFiles } from './fileSet.js';
-import { readPlain } from './gzip.js';
+import { readPlain, readPlainSync } from './gzip.js';
 import type { Split, SplitName } from './inMemory.js';
 import { readTarMembers, tarMemberSizes } from './readTar.js';
 
@@ -21,10 +21,10 @@ interface Part {
  * @throws CorruptFileError, CorruptArchiveError
  */
 export function countRecords(set: CifarSet, place: Place): Record<SplitName, number> {
-  const { splits, files, length } = set;
+  const { splits, length } = set;
   const isLoose = [...splits.train, ...splits.test].every(name => pathIn(place.directory, name));
-  const archive = archiveIn(files, place.directory);
-  if (!isLoose && archive && statSync(archive).size === files.archive.bytes) return length; // checked when it is read
+  const archive = archiveIn(set, place.directory);
+  if (!isLoose && archive && statSync(archive).size === set.archive.bytes) return length; // checked when it is read
   const inside = isLoose ? undefined : byName(tarMemberSizes(archive!));
   const count = (split: SplitName) =>
     splits[split].reduce((images, name) => {
@@ -32,7 +32,7 @@ export function countRecords(set: CifarSet, place: Place): Record<SplitName, num
       const bytes = inside
         ? inside.get(name)
         : path.endsWith('.gz')
-          ? readPlain(path).length
+          ? readPlainSync(path).length
           : statSync(path).size;
       if (bytes === undefined) throw new CorruptFileError(archive!, `has no ${name}`, place.remedy);
       requireRecords(path, bytes, set.recordBytes, place.remedy);
@@ -43,7 +43,7 @@ export function countRecords(set: CifarSet, place: Place): Record<SplitName, num
 
 /**
  * @param wanted.images how many there must be
- * @throws CorruptFileError, DatasetNotFoundError when the files have gone
+ * @throws CorruptFileError, CorruptArchiveError, DatasetNotFoundError when the files have gone
  */
 export async function readRecords(
   set: CifarSet,
@@ -52,7 +52,7 @@ export async function readRecords(
 ): Promise<Split> {
   const parts = await readParts(set, place, wanted.split);
   for (const { name, path, bytes } of parts) {
-    const expected = set.files.files.find(file => file.name === name)!;
+    const expected = set.files.find(file => file.name === name)!;
     const other = place.edition === 'full' ? mismatch(expected.checksum, bytes) : undefined;
     if (other) throw new CorruptFileError(path, `has other contents than expected: ${other}`, place.remedy);
     requireRecords(path, bytes.length, set.recordBytes, place.remedy);
@@ -71,12 +71,14 @@ async function readParts(set: CifarSet, place: Place, split: SplitName): Promise
   const { directory, remedy } = place;
   const names = set.splits[split];
   if (names.every(name => pathIn(directory, name)))
-    return names.map(name => {
-      const path = pathIn(directory, name)!;
-      return { name, path, bytes: readPlain(path) };
-    });
-  requireFiles(set.files, directory); // they were there when the data set was made
-  const archive = archiveIn(set.files, directory)!;
+    return Promise.all(
+      names.map(async name => {
+        const path = pathIn(directory, name)!;
+        return { name, path, bytes: await readPlain(path) };
+      }),
+    );
+  requireFiles(set, directory); // they were there when the data set was made
+  const archive = archiveIn(set, directory)!;
   const members = byName(await readTarMembers(archive, path => names.includes(basename(path))));
   return names.map(name => {
     const bytes = members.get(name);

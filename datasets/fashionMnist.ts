@@ -1,8 +1,5 @@
 /** Fashion-MNIST (Xiao, Rasul and Vollgraf 2017): 28x28 grey images of clothes, the full set or a subset that ships. */
-import type { Task } from '../src/task.js';
 import type { Dataset } from './dataset.js';
-import type { DownloadEvent } from './download.js';
-import { downloadSet } from './fileSet.js';
 import { fileSetOf, type IdxOptions, type IdxSet, idxDataset } from './idxSet.js';
 
 const DEBIAN = { package: 'dataset-fashion-mnist', directory: '/usr/share/datasets/fashion-mnist' };
@@ -54,6 +51,9 @@ const SET: IdxSet = {
   debian: DEBIAN,
 };
 
+/** What `datasets.download` gets: four files, 30 MB. */
+export const FASHION_MNIST_FILES = fileSetOf(SET);
+
 export type FashionMnistOptions = IdxOptions;
 
 /**
@@ -68,16 +68,4 @@ export type FashionMnistOptions = IdxOptions;
  */
 export function fashionMnist(options: FashionMnistOptions = {}): Dataset {
   return idxDataset(SET, options);
-}
-
-/**
- * Downloads the full set, 30 MB, from Zalando's repository, its website or Debian, whichever answers first in that
- * order; files that are there already and sound are kept. Await it for the directory, or loop over its events.
- * @param options.to the directory to write the four `.gz` files to; padezoo's cache by default
- * @throws DownloadError
- */
-export function downloadFashionMnist(
-  options: { readonly to?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
-): Task<DownloadEvent, string> {
-  return downloadSet(fileSetOf(SET), options);
 }

@@ -89,6 +89,7 @@ export function idxDataset(set: IdxSet, options: IdxOptions): Dataset {
   const fetchFiles = fetchOnce(files, place);
   return inMemoryDataset({
     name: set.name,
+    where: set.where,
     options: { ...place.options, size, normalisation, ...(transforms !== 'none' && { transforms }) },
     source: place.source,
     licence: set.licence,

@@ -52,6 +52,7 @@ export function imageFolder(options: ImageFolderOptions): ImageDataset {
   const present = classes.filter(name => inTest.has(name)).map(name => classes.indexOf(name));
   return imageDataset({
     name: 'folder',
+    where,
     options: { ...options },
     source: `folders ${train} and ${test}`,
     licence: 'unknown',

@@ -20,6 +20,8 @@ export type SplitName = 'train' | 'test';
 
 export interface InMemoryOptions
   extends Pick<Dataset, 'name' | 'options' | 'source' | 'licence' | 'classes' | 'length'> {
+  /** The function that makes it, for messages: `'datasets.mnist'`. */
+  readonly where: string;
   readonly pixels: Pixels;
   /** Only where images are bytes. */
   readonly transforms: Transforms;
@@ -29,8 +31,7 @@ export interface InMemoryOptions
 
 /** @throws OptionsError when the transforms do not fit */
 export function inMemoryDataset(description: InMemoryOptions): Dataset {
-  const { pixels, load, transforms, ...facts } = description;
-  const where = `datasets.${facts.name}`;
+  const { where, pixels, load, transforms, ...facts } = description;
   const inputShape = outputShapeOf(transforms, pixels.stored, where);
   const gather = createGather({ ...pixels, stored: inputShape });
   const imageValues = inputShape.reduce((product, size) => product * size, 1);
@@ -96,12 +97,12 @@ export function inMemoryDataset(description: InMemoryOptions): Dataset {
     mean: pixels.mean,
     std: pixels.std,
     train(options: TrainOptions) {
-      const checked = checkTrainOptions(options, facts.length.train, `${facts.name}.train`);
+      const checked = checkTrainOptions(options, facts.length.train, `${where}().train`);
       const order = () => trainOrder(facts.length.train, checked);
       return { [Symbol.asyncIterator]: () => batches('train', checked.pixels, order) };
     },
     test(options: TestOptions) {
-      const checked = checkTestOptions(options, `${facts.name}.test`);
+      const checked = checkTestOptions(options, `${where}().test`);
       const order = () => testOrder(facts.length.test, checked);
       return { [Symbol.asyncIterator]: () => batches('test', checked.pixels, order) };
     },

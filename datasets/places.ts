@@ -1,5 +1,5 @@
 /** Where data sets can lie on this machine. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,5 +29,14 @@ export function packageDirectory(): string {
       throw new PadezooError(
         `datasets: no package.json of padezoo above ${start}; install padezoo as a package to use its embedded data`,
       );
+  }
+}
+
+/** Of files and folders in a folder; none where it cannot be read, which whoever needs them says. */
+export function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
   }
 }

@@ -1,62 +1,40 @@
 /** Members of a small tar archive, gzipped or not, in memory. */
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
-import { Parser } from 'tar';
-import { walkTar } from './archives/tarIndex.js';
-import { CorruptFileError } from './errors.js';
-import { readPlain } from './gzip.js';
+import { type TarEntry, walkTar } from './archives/tarIndex.js';
+import { readPlain, readPlainSync } from './gzip.js';
 
-const MAX_MEMBERS_BYTES = 2 ** 30; // several times CIFAR; stops a bomb from filling memory
+const MAX_BYTES = 2 ** 30; // several times CIFAR; stops a bomb from filling memory
 
 /**
+ * The contents of its files, by their paths; views of one copy of the archive.
  * @param wanted by the path in the archive
- * @param maxBytes of all wanted together
- * @throws CorruptFileError
+ * @param maxBytes of the archive, uncompressed
+ * @throws CorruptFileError, CorruptArchiveError
  */
 export async function readTarMembers(
   archive: string,
   wanted: (path: string) => boolean,
-  maxBytes = MAX_MEMBERS_BYTES,
+  maxBytes = MAX_BYTES,
 ): Promise<Map<string, Uint8Array>> {
-  const members = new Map<string, Uint8Array>();
-  let bytes = 0;
-  const parser = new Parser({ strict: true });
-  parser.on('entry', entry => {
-    if (entry.type !== 'File' || !wanted(entry.path)) return entry.resume();
-    bytes += entry.size;
-    if (bytes > maxBytes) {
-      parser.abort(new Error(`its members hold more than ${maxBytes} bytes`));
-      return entry.resume();
-    }
-    const chunks: Uint8Array[] = [];
-    entry.on('data', (chunk: Uint8Array) => chunks.push(chunk));
-    entry.on('end', () => members.set(entry.path, Buffer.concat(chunks)));
-    return entry;
-  });
-  try {
-    await pipeline(createReadStream(archive), parser as unknown as NodeJS.WritableStream);
-  } catch (cause) {
-    throw unsound(archive, cause);
-  }
-  return members;
+  const tar = await readPlain(archive, maxBytes);
+  const members = filesIn(archive, tar).filter(({ path }) => wanted(path));
+  return new Map(members.map(({ path, offset, bytes }) => [path, tar.subarray(offset, offset + bytes)]));
 }
 
 /**
  * The sizes of its files, by their paths, without their contents; at once, so for archives of some hundred megabytes.
  * @throws CorruptFileError, CorruptArchiveError
  */
-export function tarMemberSizes(archive: string, maxBytes = MAX_MEMBERS_BYTES): Map<string, number> {
-  const sizes = new Map<string, number>();
-  const tar = readPlain(archive, maxBytes);
-  const walk = walkTar(archive, 0, tar.length, ({ path, bytes }) => sizes.set(path, bytes));
+export function tarMemberSizes(archive: string, maxBytes = MAX_BYTES): Map<string, number> {
+  const tar = readPlainSync(archive, maxBytes);
+  return new Map(filesIn(archive, tar).map(({ path, bytes }) => [path, bytes]));
+}
+
+function filesIn(archive: string, tar: Uint8Array): TarEntry[] {
+  const files: TarEntry[] = [];
+  const walk = walkTar(archive, 0, tar.length, file => files.push(file));
   for (let step = walk.next(); !step.done; ) {
     const { offset, bytes } = step.value;
     step = walk.next(tar.subarray(offset, offset + bytes));
   }
-  return sizes;
-}
-
-function unsound(archive: string, cause: unknown): CorruptFileError {
-  const problem = `is not a sound tar archive (${(cause as Error).message})`;
-  return new CorruptFileError(archive, problem, 'get it again', { cause });
+  return files;
 }

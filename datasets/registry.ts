@@ -5,28 +5,23 @@ import { checkOptions } from '../src/options.js';
 import { Task } from '../src/task.js';
 import type { ArchiveProgress } from './archives/progress.js';
 import { fromArrays } from './arrays.js';
-import {
-  type Cifar100Options,
-  type CifarOptions,
-  cifar10,
-  cifar100,
-  downloadCifar10,
-  downloadCifar100,
-} from './cifar.js';
+import { type Cifar100Options, type CifarOptions, cifar10, cifar100 } from './cifar.js';
+import { CIFAR10, CIFAR100 } from './cifarSets.js';
 import type { Dataset } from './dataset.js';
 import type { DownloadEvent } from './download.js';
-import { downloadFashionMnist, type FashionMnistOptions, fashionMnist } from './fashionMnist.js';
+import { FASHION_MNIST_FILES, type FashionMnistOptions, fashionMnist } from './fashionMnist.js';
+import { downloadSet, type FileSet } from './fileSet.js';
 import { type ImageFolderOptions, imageFolder } from './imageFolder.js';
 import { type ImageNetOptions, imagenet } from './imagenet/index.js';
 import { type Limits, limit } from './limit.js';
-import { downloadMnist, type MnistOptions, mnist } from './mnist.js';
+import { MNIST_FILES, type MnistOptions, mnist } from './mnist.js';
 import { type WebDatasetOptions, webDataset } from './webDataset.js';
 
 interface Member {
   /** Checks its options itself. */
   create(options: Readonly<Record<string, unknown>>): Dataset | Task<ArchiveProgress, Dataset>;
-  /** Absent where the files are the user's to get. */
-  readonly download?: (options: DownloadTarget) => Task<DownloadEvent, string>;
+  /** What `download` gets; absent where the files are the user's to get. */
+  readonly files?: FileSet;
   /** The option that says where its files are, and what that is. */
   readonly place: { readonly option: string; readonly what: string };
   /** The options that may hold paths or addresses of a user's files: they are not published. */
@@ -41,25 +36,25 @@ const directory = {
 const members: Readonly<Record<string, Member>> = {
   mnist: {
     create: options => mnist(options as MnistOptions),
-    download: downloadMnist,
+    files: MNIST_FILES,
     place: directory,
     paths: ['directory'],
   },
   'fashion-mnist': {
     create: options => fashionMnist(options as FashionMnistOptions),
-    download: downloadFashionMnist,
+    files: FASHION_MNIST_FILES,
     place: directory,
     paths: ['directory'],
   },
   cifar10: {
     create: options => cifar10(options as CifarOptions),
-    download: downloadCifar10,
+    files: CIFAR10,
     place: directory,
     paths: ['directory'],
   },
   cifar100: {
     create: options => cifar100(options as Cifar100Options),
-    download: downloadCifar100,
+    files: CIFAR100,
     place: directory,
     paths: ['directory'],
   },
@@ -97,7 +92,7 @@ function list(): readonly string[] {
 
 /** Those whose files `download` gets. */
 function fetchable(): readonly string[] {
-  return list().filter(name => members[name]!.download);
+  return list().filter(name => members[name]!.files);
 }
 
 /** What can be given for a data set's place, by name: `{ imagenet: 'the folder of ...' }`. */
@@ -149,12 +144,12 @@ function open(word: string, options: Readonly<Record<string, unknown>> = {}): Ta
  * @throws OptionsError, DownloadError
  */
 function download(name: string, options: DownloadTarget = {}): Task<DownloadEvent, string> {
-  const { download: fetchFiles, place } = memberOf(name, 'datasets.download');
-  if (!fetchFiles)
+  const { files, place } = memberOf(name, 'datasets.download');
+  if (!files)
     throw new OptionsError(
       `datasets.download: ${name} is not fetched; get its files yourself and give ${place.what}`,
     );
-  return fetchFiles(checkOptions(DownloadTarget, options, 'datasets.download'));
+  return downloadSet(files, checkOptions(DownloadTarget, options, 'datasets.download'));
 }
 
 function memberOf(name: string, where: string): Member {

@@ -1,11 +1,12 @@
 /** Lists of shards from patterns, as a shell writes them: `train-{000..146}.tar`, `train-*.tar`. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { expand } from 'brace-expansion';
 import { OptionsError } from '../src/errors.js';
 import { describeAddress, isAddress } from './archives/read.js';
 import { byCode, TEST_NAMES } from './encodedSplits.js';
 import { AddressError, DatasetNotFoundError } from './errors.js';
+import { namesIn } from './places.js';
 
 const MAX_SHARDS = 100_000; // stops {0..999999999} from filling memory
 
@@ -71,12 +72,4 @@ function fitting(pattern: string, where: string): string[] {
   if (found.length === 0)
     throw new DatasetNotFoundError('webdataset', [pattern], `${where}: no file fits ${pattern}`);
   return found.map(file => join(dirname(pattern), file));
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return []; // then nothing fits
-  }
 }

@@ -1,13 +1,10 @@
 /** Where the files of a data set can be had, and how each kind of place gives their contents. */
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import type { Checksum } from './checksum.js';
+import { type Checksum, difference, digestOfFile } from './checksum.js';
 import { partialPath } from './partial.js';
 import { readTarMembers } from './readTar.js';
 import { type Progress, transfer } from './transfer.js';
@@ -112,11 +109,8 @@ async function* fromArchive(
   const partial = partialPath(join(to, name), url);
   const whole = yield* transfer({ url, partial, file: name, limitBytes: bytes, signal });
   try {
-    const hash = createHash(checksum.algorithm);
-    await pipeline(createReadStream(whole), hash, { ...(signal && { signal }) });
-    const value = hash.digest('hex');
-    if (value !== checksum.value)
-      throw new Error(`${name} has ${checksum.algorithm} ${value}, not ${checksum.value}`);
+    const other = difference(checksum, await digestOfFile(checksum.algorithm, whole, { signal }));
+    if (other) throw new Error(`${name} has ${other}`);
     yield* unpack(whole, files);
   } finally {
     await rm(whole, { force: true });

@@ -1,6 +1,6 @@
 /** One file over HTTP, onto the disk; what arrived before a broken connection is kept, and the rest is asked for. */
-import { open, stat } from 'node:fs/promises';
-import { claim, release } from './partial.js';
+import { open } from 'node:fs/promises';
+import { claim, release, sizeOf } from './partial.js';
 
 export interface TransferOptions {
   readonly url: string | URL;
@@ -33,6 +33,7 @@ export async function* transfer(options: TransferOptions): AsyncGenerator<Progre
   const own = await claim(options.partial);
   let whole = false;
   try {
+    options.signal?.throwIfAborted(); // while it waited
     yield* receive(options, own);
     whole = true;
     return own;
@@ -51,7 +52,7 @@ async function* receive(
   const stalled = () => controller.abort(new Error(`no byte for ${STALL_MS / 1000} s`));
   let timer = setTimeout(stalled, STALL_MS);
   try {
-    const have = (await stat(partial).catch(() => undefined))?.size ?? 0;
+    const have = await sizeOf(partial);
     const ask = (from: number) =>
       fetch(url, {
         signal: controller.signal,

@@ -10,6 +10,7 @@ import { LocationReader } from './archives/read.js';
 import { isImage, type LabelledEntries, splitOfEntries } from './encodedSplits.js';
 import { CorruptFileError, DatasetNotFoundError } from './errors.js';
 import { type ImageDataset, imageDataset } from './images/stream.js';
+import type { SplitName } from './inMemory.js';
 import { shardsOf, shardsOfSplits } from './shardPattern.js';
 import { viewShape, viewsFrom } from './viewOptions.js';
 
@@ -65,14 +66,12 @@ async function* open(
     ? await shardsOfSplits(shards, WHERE)
     : { train: shardsOf(train!, WHERE), test: shardsOf(test!, WHERE) };
   const names = typeof given === 'string' ? readNames(given) : given;
-  const trained = yield* samplesOf(lists.train, names?.length ?? MAX_CLASSES);
+  const trained = yield* samplesOf('train', lists.train, names?.length ?? MAX_CLASSES);
   const classes = names ?? numbers(trained);
-  const tested = yield* samplesOf(lists.test, classes.length);
-  for (const [split, parts] of Object.entries({ train: trained, test: tested }))
-    if (parts.every(({ entries }) => entries.length === 0))
-      throw new OptionsError(`${WHERE}: the shards of ${split} hold no image with a .cls file`);
+  const tested = yield* samplesOf('test', lists.test, classes.length);
   return imageDataset({
     name: 'webdataset',
+    where: WHERE,
     options: { ...options },
     source: `${lists.train.length} and ${lists.test.length} shards, from ${lists.train[0]} on`,
     licence: 'unknown',
@@ -102,7 +101,12 @@ function numbers(parts: readonly LabelledEntries[]): string[] {
   return Array.from({ length: largest + 1 }, (_, label) => `${label}`);
 }
 
-async function* samplesOf(containers: readonly string[], classes: number): Work<LabelledEntries[]> {
+/** @throws OptionsError when there are none */
+async function* samplesOf(
+  split: SplitName,
+  containers: readonly string[],
+  classes: number,
+): Work<LabelledEntries[]> {
   const reader = new LocationReader();
   const parts: LabelledEntries[] = [];
   try {
@@ -113,6 +117,8 @@ async function* samplesOf(containers: readonly string[], classes: number): Work<
   } finally {
     reader.close();
   }
+  if (parts.every(({ entries }) => entries.length === 0))
+    throw new OptionsError(`${WHERE}: the shards of ${split} hold no image with a .cls file`);
   return parts;
 }
 

@@ -1,5 +1,6 @@
 /** The work of `prune`: trains, cuts and retrains step by step, and goes on where an earlier process stopped. */
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { bytesOf } from '../src/bytes.js';
 import { engine } from '../src/engines/index.js';
 import type { RunDirectory, StepNotes } from '../src/publish/runDirectory.js';
 import { checkCanTrain } from '../src/training/check.js';
@@ -89,9 +90,7 @@ async function openRun(model: LayersModel, plan: Plan, to: string): Promise<RunD
   const { sha256 } = await import('#files');
   const digests: string[] = [];
   for (const values of weightsOf(model)) {
-    digests.push(
-      await sha256(new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength)),
-    );
+    digests.push(await sha256(bytesOf(values)));
   }
   return RunDirectory.open(to, {
     ...settings,

@@ -8,8 +8,9 @@
  *
  * With a checkpoint, every epoch is kept in that file, and the same command goes on after the last one.
  */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import writeFileAtomic from 'write-file-atomic';
 import { datasets, engine, train, zoo } from '../dist/src/index.js';
 import { decodeState, encodeState } from '../dist/src/training/state.js';
 
@@ -63,8 +64,7 @@ for (const done of kept?.epochs ?? []) console.log(row(done));
 for await (const event of training) {
   if (event.type === 'epoch') console.log(row(event));
   if (event.type !== 'checkpoint') continue;
-  writeFileSync(`${checkpoint}.new`, encodeState(event.state));
-  renameSync(`${checkpoint}.new`, checkpoint);
+  await writeFileAtomic(checkpoint, encodeState(event.state));
 }
 
 function row({ epoch, testAccuracy, trainLoss, learningRate: rate, seconds }) {

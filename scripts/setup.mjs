@@ -875,9 +875,10 @@ const compilerCommand = () => (process.env.CXX ? process.env.CXX.split(/\s+/) : 
 /**
  * The C++ compiler; installed by root where it is missing.
  *
+ * @param {SetupStep} step
  * @param {Log} log
  */
-async function findCompiler(log) {
+async function findCompiler(step, log) {
   const command = compilerCommand();
   const name = command.join(' ');
   if (!onPath(command[0] ?? '')) {
@@ -885,11 +886,11 @@ async function findCompiler(log) {
     const problem = process.env.CXX ? 'CXX names it' : MAC ? '' : await installWithApt(['g++'], log);
     if (problem !== undefined)
       throw new SetupError(
-        `addon: there is no ${name}${problem && ` (${problem})`}. Install a C++ compiler, then run the set-up again:\n  ${install}`,
+        `${step}: there is no ${name}${problem && ` (${problem})`}. Install a C++ compiler, then run the set-up again:\n  ${install}`,
       );
   }
   const version = await run([...command, '--version']);
-  if (version.code !== 0) throw new SetupError(`addon: ${name} --version failed: ${tailOf(version, 3)}`);
+  if (version.code !== 0) throw new SetupError(`${step}: ${name} --version failed: ${tailOf(version, 3)}`);
   return { command, name: (version.output.split('\n')[0] ?? name).trim() };
 }
 
@@ -904,14 +905,16 @@ function stringAbi({ lib }) {
 
 /**
  * The folders with Node's C headers and their C++ wrapper, which are npm packages.
+ *
+ * @param {SetupStep} step
  */
-function nodeHeaders() {
+function nodeHeaders(step) {
   const require = createRequire(join(ROOT, 'package.json'));
   try {
     const packageFolder = (/** @type {string} */ name) => dirname(require.resolve(`${name}/package.json`));
     return [packageFolder('node-addon-api'), join(packageFolder('node-api-headers'), 'include')];
   } catch (cause) {
-    throw new SetupError('addon: npm packages are missing; run `node scripts/setup.mjs`', { cause });
+    throw new SetupError(`${step}: npm packages are missing; run \`node scripts/setup.mjs\``, { cause });
   }
 }
 
@@ -936,7 +939,7 @@ function flagsFor(compiler, libtorch) {
   ];
   return {
     common,
-    addon: [...ADDON_FLAGS, ...system(nodeHeaders())],
+    addon: [...ADDON_FLAGS, ...system(nodeHeaders('addon'))],
     link,
     rpath,
     libraries: [
@@ -1044,7 +1047,7 @@ async function buildAddon(compiler, libtorch, log) {
           const finished = object(unit);
           const beside = `${finished}.${process.pid}`;
           mkdirSync(dirname(finished), { recursive: true });
-          await compileOrThrow([...unit.flags, '-c', unit.source, '-o', beside], unit.source);
+          await compileOrThrow('addon', [...unit.flags, '-c', unit.source, '-o', beside], unit.source);
           renameSync(beside, finished);
         }
       };
@@ -1060,6 +1063,7 @@ async function buildAddon(compiler, libtorch, log) {
       const operatorsFile = join(folder, operatorsName);
       const name = MAC ? ['-install_name', `@rpath/${operatorsName}`] : [`-Wl,-soname,${operatorsName}`];
       await compileOrThrow(
+        'addon',
         [
           ...[...flags.link, ...name, ...objects(operators), ...cudaObjects],
           ...[...flags.libraries, ...runtime, '-o', operatorsFile],
@@ -1069,6 +1073,7 @@ async function buildAddon(compiler, libtorch, log) {
       const own = [`-L${folder}`, '-lpadezoo_operators', ...flags.rpath(MAC ? '@loader_path' : '$ORIGIN')];
       const addonFile = join(folder, 'padezoo.node');
       await compileOrThrow(
+        'addon',
         [...flags.link, ...objects(addon), ...own, ...flags.libraries, '-o', addonFile],
         'padezoo.node',
       );
@@ -1105,14 +1110,15 @@ async function requireProblem(file) {
 }
 
 /**
+ * @param {SetupStep} step
  * @param {string[]} command
  * @param {string} what
  */
-async function compileOrThrow(command, what) {
+async function compileOrThrow(step, command, what) {
   const result = await run(command);
   if (result.code !== 0)
     throw new SetupError(
-      `addon: ${command[0]} failed on ${relative(ROOT, what)}:\n${tailOf(result, 40)}\n(${command.join(' ')})`,
+      `${step}: ${command[0]} failed on ${relative(ROOT, what)}:\n${tailOf(result, 40)}\n(${command.join(' ')})`,
     );
   if (result.errors) process.stderr.write(result.errors); // warnings
 }
@@ -1145,6 +1151,7 @@ export function imageAddonRecordPath() {
  * @returns {ImageAddonRecord | undefined}
  */
 export function findImageAddon() {
+  if (process.env.PADEZOO_NO_ENGINE === '1') return undefined;
   try {
     /** @type {ImageAddonRecord} */
     const record = readJson(imageAddonRecordPath());
@@ -1162,30 +1169,33 @@ export function findImageAddon() {
  * @throws {SetupError} that says what is missing; sharp and TypeScript do the work without it
  */
 export async function buildImageAddon(log) {
-  const [program = '', ...options] = compilerCommand();
-  if (!onPath(program)) throw new SetupError(`images: there is no ${program}`);
-  const command = [program, ...options];
-  const jpeg = findJpeg(command);
   const present = () => {
     const record = findImageAddon();
-    return record?.jpeg === (jpeg.version ?? null) ? { changed: false, record } : undefined;
+    if (!record) return undefined;
+    // A libjpeg-turbo that was installed or upgraded since asks for another addon, which takes a compiler to tell and to make.
+    const isCurrent =
+      !onPath(compilerCommand()[0] ?? '') || record.jpeg === (findJpeg(compilerCommand()).version ?? null);
+    return isCurrent ? { changed: false, record } : undefined;
   };
   return (
     present() ??
     alone('images', log, async () => {
       const meanwhile = present();
       if (meanwhile) return meanwhile;
+      const { command } = await findCompiler('images', log);
+      const jpeg = findJpeg(command);
       const recordPath = imageAddonRecordPath();
       const target = join(
         dirname(recordPath),
         `${basename(recordPath, '.json')}-${hashOf(jpeg.version ?? '')}`,
       );
-      const headers = nodeHeaders().flatMap(folder => ['-isystem', folder]);
+      const headers = nodeHeaders('images').flatMap(folder => ['-isystem', folder]);
       await buildBeside(target, async folder => {
         const file = join(folder, 'padezoo_images.node');
         const withJpeg = jpeg.version ? ['-DPADEZOO_LIBJPEG', '-ljpeg'] : [];
         const sources = filesBelow(IMAGES, /\.cpp$/);
         await compileOrThrow(
+          'images',
           [...command, ...IMAGE_FLAGS, ...headers, ...sources, ...withJpeg, '-o', file],
           IMAGES,
         );
@@ -1292,7 +1302,7 @@ async function prepareEngine(steps, { from, again, logOf }) {
   return alone('engine', logOf('addon'), async () => {
     const meanwhile = present(); // another set-up may have built it while this one waited
     if (meanwhile) return meanwhile;
-    const compiler = await findCompiler(logOf('addon'));
+    const compiler = await findCompiler('addon', logOf('addon'));
     const libtorch = given ?? (await findLibtorch(logOf('libtorch'), from));
     logOf('libtorch')(`${libtorch.version} from ${libtorch.from} (${libtorch.path})`);
     if (!steps.includes('addon')) return { changed: true, addon: undefined };

@@ -1,15 +1,18 @@
 /** Where every file of an archive lies, found once and kept in padezoo's cache until the archive changes. */
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import writeFileAtomic from 'write-file-atomic';
-import { digestOf } from '../checksum.js';
-import { DatasetNotFoundError } from '../errors.js';
-import { cacheDirectory } from '../places.js';
-import { type ArchiveEntries, decodeEntries, EntriesBuilder, encodeEntries, entriesOf } from './entries.js';
+import {
+  type ArchiveEntries,
+  type Columns,
+  decodeEntries,
+  EntriesBuilder,
+  encodeEntries,
+  entriesOf,
+} from './entries.js';
+import { kept } from './kept.js';
 import { type ArchiveProgress, reporting } from './progress.js';
-import { describeAddress, isAddress, LocationReader, readRange } from './read.js';
+import { isAddress, LocationReader, readRange } from './read.js';
 import { type TarEntry, walkTar } from './tarIndex.js';
 
 export interface ArchiveIndex extends ArchiveEntries {
@@ -27,66 +30,20 @@ const READ_AHEAD_BYTES = 2 ** 14; // small files' headers come with the one befo
 /**
  * The index of a tar archive, from its headers alone.
  * @param container a path, or an address whose server answers range requests
- * @throws DatasetNotFoundError, CorruptArchiveError, PadezooError when a server does not answer ranges
+ * @throws DatasetNotFoundError, CorruptArchiveError, AddressError
  */
 export async function* indexArchive(
   container: string,
   nesting: Nesting = 'flat',
 ): AsyncGenerator<ArchiveProgress, ArchiveIndex, void> {
   const place = isAddress(container) ? container : resolve(container);
-  const { bytes, stamp } = await describeArchive(place);
-  const path = keptPath(place, `${nesting}.index`);
-  const known = readKept(path, stamp);
-  if (known) return { container: place, ...known };
-
-  const entries = yield* reporting({ work: 'index', archive: place, total: bytes }, progress =>
-    readEntries(place, bytes, nesting, progress),
+  const form = { ending: `${nesting}.index`, encode: encodeEntries, decode: decodeEntries };
+  const columns = yield* kept(place, form, total =>
+    reporting({ work: 'index', archive: place, total }, progress =>
+      readEntries(place, total, nesting, progress),
+    ),
   );
-  const columns = entries.columns();
-  await keep(path, encodeEntries(stamp, columns));
   return { container: place, ...entriesOf(columns) };
-}
-
-/** Its size, and what changes when it does. */
-export async function describeArchive(place: string): Promise<{ bytes: number; stamp: string }> {
-  if (isAddress(place)) {
-    const { bytes, version } = await describeAddress(place);
-    return { bytes, stamp: `${bytes} ${version}` };
-  }
-  try {
-    const { size, mtimeMs } = statSync(place);
-    return { bytes: size, stamp: `${size} ${mtimeMs}` };
-  } catch (cause) {
-    throw new DatasetNotFoundError(
-      'archive',
-      [place],
-      `datasets: there is no archive ${place} (${(cause as Error).message})`,
-    );
-  }
-}
-
-/** Where the cache keeps what was found out about an archive. */
-export function keptPath(place: string, what: string): string {
-  return join(cacheDirectory(), 'indexes', `${digestOf('sha256', Buffer.from(place)).slice(0, 16)}.${what}`);
-}
-
-export async function keep(path: string, contents: Buffer | string): Promise<void> {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    await writeFileAtomic(path, contents);
-  } catch {
-    // A cache that cannot be written costs time when the archive is opened again, and nothing else.
-  }
-}
-
-/** undefined where there is none, or one of another archive. */
-function readKept(path: string, stamp: string): ArchiveEntries | undefined {
-  try {
-    const columns = decodeEntries(readFileSync(path), stamp);
-    return columns && entriesOf(columns);
-  } catch {
-    return undefined; // it is made again
-  }
 }
 
 /** @param progress is told how many bytes were passed since it was told before */
@@ -95,34 +52,37 @@ async function readEntries(
   bytes: number,
   nesting: Nesting,
   progress: (bytes: number) => void,
-): Promise<EntriesBuilder> {
-  const remote = isAddress(place);
-  const walk = remote ? walkRemote : walkFile;
-  const outer: TarEntry[] = [];
-  const isInner = ({ path }: TarEntry) => nesting === 'nested' && path.endsWith('.tar');
-  await walk(place, { name: place, start: 0, end: bytes }, entry => {
-    if (!isInner(entry)) progress(entry.bytes);
-    outer.push(entry);
+): Promise<Columns> {
+  const builder = new EntriesBuilder(place);
+  const inner: TarEntry[] = [];
+  await walk({ name: place, start: 0, end: bytes }, entry => {
+    if (nesting === 'nested' && entry.path.endsWith('.tar')) inner.push(entry);
+    else {
+      progress(entry.bytes);
+      builder.add(entry);
+    }
   });
-  const limit = pLimit(remote ? REQUESTS_AT_ONCE : 1);
-  const within = async (entry: TarEntry) => {
-    if (!isInner(entry)) return [entry];
+  const limit = pLimit(isAddress(place) ? REQUESTS_AT_ONCE : 1);
+  const walked = new Map(inner.map(entry => [entry, limit(filesOf, entry)]));
+  for (const files of walked.values()) files.catch(() => limit.clearQueue()); // it is thrown when its turn comes
+  for (const [entry, files] of walked) {
+    for (const file of await files) builder.add(file, `${entry.path}/`);
+    walked.delete(entry); // and its files with it
+  }
+  return builder.columns();
+
+  function walk(range: Range, onEntry: (entry: TarEntry) => void): Promise<void> {
+    return isAddress(place) ? walkRemote(place, range, onEntry) : walkFile(place, range, onEntry);
+  }
+
+  async function filesOf({ path, offset, bytes }: TarEntry): Promise<TarEntry[]> {
     const files: TarEntry[] = [];
-    const { path, offset, bytes } = entry;
-    await walk(place, { name: `${place}:${path}`, start: offset, end: offset + bytes }, file => {
+    await walk({ name: `${place}:${path}`, start: offset, end: offset + bytes }, file => {
       progress(file.bytes);
       files.push(file);
     });
     return files;
-  };
-  const builder = new EntriesBuilder();
-  const walked = outer.map(entry => ({ entry, files: limit(() => within(entry)) }));
-  for (const { files } of walked) files.catch(() => limit.clearQueue()); // it is thrown when its turn comes
-  for (let next = walked.shift(); next; next = walked.shift()) {
-    const folder = isInner(next.entry) ? `${next.entry.path}/` : '';
-    for (const file of await next.files) builder.add(file, folder);
   }
-  return builder;
 }
 
 interface Range {

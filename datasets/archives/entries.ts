@@ -1,5 +1,7 @@
 /** The files of an archive in columns, which a million of them need; also as bytes, for the cache. */
 import { createHash } from 'node:crypto';
+import { bytesOf } from '../../src/bytes.js';
+import { CorruptFileError } from '../errors.js';
 import type { TarEntry } from './tarIndex.js';
 
 /** Where every file of an archive lies. */
@@ -11,7 +13,7 @@ export interface ArchiveEntries {
   bytes(row: number): number;
 }
 
-interface Columns {
+export interface Columns {
   readonly offsets: Float64Array;
   readonly bytes: Float64Array;
   /** Where each path ends in `paths`. */
@@ -20,10 +22,10 @@ interface Columns {
   readonly paths: Buffer;
 }
 
-const MARK = Buffer.from('padezoo index 2\n');
+const MARK = Buffer.from('padezoo index 3\n');
 const ORDER = 0x01020304; // reads differently where words are stored the other way round
 const DIGEST_BYTES = 32;
-const MAX_PATH_BYTES = 2 ** 16 - 1; // of two bytes each: what a path shares with the one before, and its rest
+const MAX_PATHS_BYTES = 2 ** 30; // twenty times ImageNet's; stops names from filling memory
 
 /** Gathers entries, in the order in which they come. */
 export class EntriesBuilder {
@@ -33,11 +35,13 @@ export class EntriesBuilder {
   #ends = new Uint32Array(1024);
   #paths = Buffer.alloc(2 ** 15);
 
-  get length(): number {
-    return this.#length;
-  }
+  /** @param archive for messages */
+  constructor(readonly archive: string) {}
 
-  /** @param folder goes before the entry's path */
+  /**
+   * @param folder goes before the entry's path
+   * @throws CorruptFileError where all paths together are too long
+   */
   add(entry: TarEntry, folder = ''): void {
     const row = this.#length++;
     if (row === this.#offsets.length) {
@@ -47,6 +51,12 @@ export class EntriesBuilder {
     }
     const path = folder + entry.path;
     const start = row === 0 ? 0 : this.#ends[row - 1]!;
+    if (start + path.length > MAX_PATHS_BYTES)
+      throw new CorruptFileError(
+        this.archive,
+        `has paths of more than ${MAX_PATHS_BYTES} bytes together`,
+        'no data set does; get the archive again',
+      );
     if (this.#paths.length < start + 3 * path.length)
       this.#paths = grown(this.#paths, Buffer.alloc(2 * (start + 3 * path.length)));
     this.#offsets[row] = entry.offset;
@@ -76,31 +86,14 @@ export function entriesOf({ offsets, bytes, ends, paths }: Columns): ArchiveEntr
 }
 
 /**
- * Neighbours' paths begin alike, so of each only the rest is written; a SHA-256 stands at the end.
+ * A SHA-256 stands at the end.
  * @param stamp what the archive was when it was read
  */
 export function encodeEntries(stamp: string, { offsets, bytes, ends, paths }: Columns): Buffer {
-  const length = ends.length;
-  const shared = new Uint16Array(length);
-  const rest = new Uint16Array(length);
-  const rests = Buffer.alloc(paths.length);
-  let written = 0;
-  for (let row = 0, before = 0, start = 0; row < length; row++) {
-    const end = ends[row]!;
-    const most = Math.min(start - before, end - start, MAX_PATH_BYTES);
-    let same = 0;
-    while (same < most && paths[before + same] === paths[start + same]) same++;
-    if (end - start - same > MAX_PATH_BYTES) throw new RangeError('a path is too long for the index');
-    shared[row] = same;
-    rest[row] = end - start - same;
-    written += paths.copy(rests, written, start + same, end);
-    before = start;
-    start = end;
-  }
   const name = Buffer.from(stamp);
-  const sizes = Uint32Array.of(ORDER, length, name.length, written);
-  const parts = [MARK, bytesOf(sizes), bytesOf(offsets), bytesOf(bytes), bytesOf(shared), bytesOf(rest)];
-  const body = Buffer.concat([...parts, name, rests.subarray(0, written)]);
+  const sizes = Uint32Array.of(ORDER, ends.length, name.length, paths.length);
+  const numbers = [sizes, offsets, bytes, ends].map(bytesOf);
+  const body = Buffer.concat([MARK, ...numbers, name, paths]);
   return Buffer.concat([body, createHash('sha256').update(body).digest()]);
 }
 
@@ -114,33 +107,13 @@ export function decodeEntries(file: Buffer, stamp: string): Columns | undefined 
     at += bytes;
     return body.buffer.slice(body.byteOffset + at - bytes, body.byteOffset + at) as ArrayBuffer;
   };
-  const [order, length, nameBytes, restBytes] = new Uint32Array(take(16)) as unknown as number[];
+  const [order, length, nameBytes, pathBytes] = new Uint32Array(take(16)) as unknown as number[];
   if (order !== ORDER) return undefined;
   const offsets = new Float64Array(take(8 * length!));
   const bytes = new Float64Array(take(8 * length!));
-  const shared = new Uint16Array(take(2 * length!));
-  const rest = new Uint16Array(take(2 * length!));
+  const ends = new Uint32Array(take(4 * length!));
   if (Buffer.from(take(nameBytes!)).toString() !== stamp) return undefined;
-  return { offsets, bytes, ...joined(shared, rest, Buffer.from(take(restBytes!))) };
-}
-
-function joined(shared: Uint16Array, rest: Uint16Array, rests: Buffer): Pick<Columns, 'ends' | 'paths'> {
-  const ends = new Uint32Array(shared.length);
-  let total = 0;
-  for (let row = 0; row < shared.length; row++) ends[row] = total += shared[row]! + rest[row]!;
-  const paths = Buffer.allocUnsafe(total);
-  for (let row = 0, before = 0, start = 0, from = 0; row < shared.length; row++) {
-    let to = start;
-    for (let i = 0; i < shared[row]!; i++) paths[to++] = paths[before + i]!;
-    for (let i = 0; i < rest[row]!; i++) paths[to++] = rests[from++]!;
-    before = start;
-    start = to;
-  }
-  return { ends, paths };
-}
-
-function bytesOf(values: Float64Array | Uint32Array | Uint16Array): Buffer {
-  return Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  return { offsets, bytes, ends, paths: Buffer.from(take(pathBytes!)) };
 }
 
 function grown<Values extends Float64Array | Uint32Array | Uint8Array>(from: Values, to: Values): Values {

@@ -1,42 +1,31 @@
 /** The md5 of an archive on disk, computed once and kept in padezoo's cache until the archive changes. */
-import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { describeArchive, keep, keptPath } from './archiveIndex.js';
+import { digestOfFile } from '../checksum.js';
+import { type Form, kept } from './kept.js';
 import { type ArchiveProgress, reporting } from './progress.js';
 
-const CHUNK_BYTES = 2 ** 20;
+const Record = z.object({ stamp: z.string(), md5: z.string().regex(/^[0-9a-f]{32}$/) });
 
-const Kept = z.object({ stamp: z.string(), md5: z.string().regex(/^[0-9a-f]{32}$/) });
+const FORM: Form<string> = {
+  ending: 'md5.json',
+  encode: (stamp, md5) => JSON.stringify({ stamp, md5 } satisfies z.infer<typeof Record>),
+  decode(file, stamp) {
+    const record = Record.parse(JSON.parse(file.toString()));
+    return record.stamp === stamp ? record.md5 : undefined;
+  },
+};
 
 /**
  * In hexadecimal.
  * @param archive a path
  * @throws DatasetNotFoundError
  */
-export async function* md5OfArchive(archive: string): AsyncGenerator<ArchiveProgress, string, void> {
+export function md5OfArchive(archive: string): AsyncGenerator<ArchiveProgress, string, void> {
   const place = resolve(archive);
-  const { bytes, stamp } = await describeArchive(place);
-  const path = keptPath(place, 'md5.json');
-  const known = readKept(path);
-  if (known?.stamp === stamp) return known.md5;
-  const md5 = yield* reporting({ work: 'md5', archive: place, total: bytes }, async (progress, signal) => {
-    const hash = createHash('md5');
-    for await (const chunk of createReadStream(place, { highWaterMark: CHUNK_BYTES, signal })) {
-      hash.update(chunk);
-      progress(chunk.length);
-    }
-    return hash.digest('hex');
-  });
-  await keep(path, JSON.stringify({ stamp, md5 } satisfies z.infer<typeof Kept>));
-  return md5;
-}
-
-function readKept(path: string): z.infer<typeof Kept> | undefined {
-  try {
-    return Kept.parse(JSON.parse(readFileSync(path, 'utf8')));
-  } catch {
-    return undefined; // it is computed again
-  }
+  return kept(place, FORM, total =>
+    reporting({ work: 'md5', archive: place, total }, (onBytes, signal) =>
+      digestOfFile('md5', place, { onBytes, signal }),
+    ),
+  );
 }

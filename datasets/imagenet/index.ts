@@ -9,6 +9,7 @@ import { indexArchive } from '../archives/archiveIndex.js';
 import { md5OfArchive } from '../archives/md5.js';
 import type { ArchiveProgress } from '../archives/progress.js';
 import { isAddress } from '../archives/read.js';
+import { difference } from '../checksum.js';
 import {
   byCode,
   classFolders,
@@ -22,7 +23,7 @@ import { CorruptFileError, DatasetNotFoundError } from '../errors.js';
 import { type EncodedSplit, type ImageDataset, imageDataset } from '../images/stream.js';
 import { readTarMembers } from '../readTar.js';
 import { viewShape, viewsFrom } from '../viewOptions.js';
-import { GROUND_TRUTH, OFFICIAL_MD5, officialPlaces, type Role } from './places.js';
+import { GROUND_TRUTH, OFFICIAL_MD5, officialPlaces, type Role } from './official.js';
 import { SYNSETS } from './synsets.js';
 
 const WHERE = 'datasets.imagenet';
@@ -77,15 +78,17 @@ async function* open(checked: Checked, options: ImageNetOptions): Work<ImageData
   const places = { ...found, ...(devkit !== undefined && { devkit }) };
   yield* verified(places, verify);
   const training = isFolder(places.train) ? trainFolder(places.train) : yield* trainArchive(places.train);
+  const wnids = [...training.classes.keys()];
   const names = new Map(SYNSETS);
   return imageDataset({
     name: 'imagenet',
+    where: WHERE,
     options: { ...options },
     source: `${places.train} and ${places.val}`,
     licence: 'ImageNet terms of access: research and education only',
-    classes: training.wnids.map(wnid => names.get(wnid) ?? wnid),
+    classes: wnids.map(wnid => names.get(wnid) ?? wnid),
     train: training.split,
-    test: yield* validation(places.val, places.devkit, training.wnids),
+    test: yield* validation(places.val, places.devkit, training.classes),
     ...viewsFrom(views),
   });
 }
@@ -102,17 +105,29 @@ async function* verified(places: { [Each in Role]?: string }, verify: Checked['v
       throw new OptionsError(
         `${WHERE}: verify needs ${role} to be an archive on this machine, got ${path ?? 'nothing'}; give its path, or leave out verify`,
       );
-    const found = yield* md5OfArchive(path);
-    if (found !== sums[role])
-      throw new CorruptFileError(path, `has md5 ${found}, not ${sums[role]}`, 'get the archive again');
+    const other = difference({ algorithm: 'md5', value: sums[role]! }, yield* md5OfArchive(path));
+    if (other) throw new CorruptFileError(path, `has ${other}`, 'get the archive again');
   }
 }
 
-async function* trainArchive(path: string): Work<{ wnids: string[]; split: EncodedSplit }> {
+/** By WordNet id, in the ids' order. */
+type Labels = ReadonlyMap<string, number>;
+
+interface Training {
+  readonly classes: Labels;
+  readonly split: EncodedSplit;
+}
+
+/** @param wnids sorted */
+function labelsOf(wnids: readonly string[]): Labels {
+  return new Map(wnids.map((wnid, label) => [wnid, label]));
+}
+
+async function* trainArchive(path: string): Work<Training> {
   const archive = yield* indexArchive(path, 'nested');
   const { entries, paths } = sortedImages(archive);
-  const own = paths.map(image => basename(image.split('/', 1)[0]!, '.tar'));
-  const wnids = [...new Set(own)].sort(byCode);
+  const folders = paths.map(image => basename(image.split('/', 1)[0]!, '.tar'));
+  const wnids = [...new Set(folders)].sort(byCode);
   if (wnids.length === 0 || paths.some(image => !image.includes('.tar/')))
     throw new CorruptFileError(
       path,
@@ -121,46 +136,37 @@ async function* trainArchive(path: string): Work<{ wnids: string[]; split: Encod
         : 'holds images outside of the archives of the classes',
       'give ILSVRC2012_img_train.tar',
     );
-  const labelOf = new Map(wnids.map((wnid, label) => [wnid, label]));
-  const labels = Uint16Array.from(own, wnid => labelOf.get(wnid)!);
-  return { wnids, split: splitOfEntries([{ archive, entries, labels }]) };
+  const classes = labelsOf(wnids);
+  const labels = Uint16Array.from(folders, wnid => classes.get(wnid)!);
+  return { classes, split: splitOfEntries([{ archive, entries, labels }]) };
 }
 
-function trainFolder(directory: string): { wnids: string[]; split: EncodedSplit } {
+function trainFolder(directory: string): Training {
   const wnids = classFolders(directory, WHERE);
-  return { wnids, split: splitOfFiles(filesByClass(directory, wnids, WHERE)) };
+  return { classes: labelsOf(wnids), split: splitOfFiles(filesByClass(directory, wnids, WHERE)) };
 }
 
-async function* validation(
-  val: string,
-  devkit: string | undefined,
-  wnids: readonly string[],
-): Work<EncodedSplit> {
+async function* validation(val: string, devkit: string | undefined, classes: Labels): Work<EncodedSplit> {
   // Line i of the ground truth is the i-th name, not the i-th entry or file.
   if (isFolder(val)) {
     const paths = imagesBelow(val, WHERE).sort((a, b) => byCode(basename(a), basename(b)));
-    const labels = labelsByFolder(paths, wnids) ?? (await groundTruth(devkit, paths.length, wnids));
+    const labels = labelsByFolder(paths, classes) ?? (await groundTruth(devkit, paths.length, classes));
     return splitOfFiles(paths.map((path, i) => ({ path, label: labels[i]! })));
   }
   const archive = yield* indexArchive(val);
   const { entries, paths } = sortedImages(archive);
-  const labels = labelsByFolder(paths, wnids) ?? (await groundTruth(devkit, paths.length, wnids));
+  const labels = labelsByFolder(paths, classes) ?? (await groundTruth(devkit, paths.length, classes));
   return splitOfEntries([{ archive, entries, labels }]);
 }
 
 /** Undefined unless every image lies in the folder of its class. */
-function labelsByFolder(paths: readonly string[], wnids: readonly string[]): number[] | undefined {
-  const known = new Map(wnids.map((wnid, label) => [wnid, label]));
-  const labels = paths.map(path => known.get(path.split('/').at(-2) ?? ''));
+function labelsByFolder(paths: readonly string[], classes: Labels): number[] | undefined {
+  const labels = paths.map(path => classes.get(path.split('/').at(-2) ?? ''));
   return labels.length > 0 && labels.every(label => label !== undefined) ? labels : undefined;
 }
 
 /** Labels of the validation images in the order of their names; the file has ILSVRC2012_IDs, an order of its own. */
-async function groundTruth(
-  devkit: string | undefined,
-  images: number,
-  wnids: readonly string[],
-): Promise<number[]> {
+async function groundTruth(devkit: string | undefined, images: number, classes: Labels): Promise<number[]> {
   if (devkit === undefined)
     throw new DatasetNotFoundError(
       'imagenet',
@@ -172,12 +178,11 @@ async function groundTruth(
   const corrupt = (problem: string) => new CorruptFileError(devkit, problem, 'get the development kit again');
   if (lines.length !== images)
     throw corrupt(`has ${lines.length} labels, but there are ${images} validation images`);
-  const labels = new Map(wnids.map((wnid, label) => [wnid, label]));
   return lines.map((line, i) => {
     const synset = /^\d+$/.test(line) ? SYNSETS[Number(line) - 1] : undefined;
     if (!synset)
       throw corrupt(`has ${JSON.stringify(line)} in line ${i + 1}, expected an ILSVRC2012_ID from 1 to 1000`);
-    const label = labels.get(synset[0]);
+    const label = classes.get(synset[0]);
     if (label === undefined)
       throw corrupt(`has class ${synset[0]} in line ${i + 1}, which the training images have not`);
     return label;

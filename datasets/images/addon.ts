@@ -4,9 +4,6 @@ import { findImageAddon } from '#setup';
 import { OptionsError } from '../../src/errors.js';
 import type { Plan } from './plan.js';
 
-/** `'scalar'` keeps to plain loops; the same bits. */
-export type Instructions = 'best' | 'scalar';
-
 export interface ImageAddon {
   /** The libjpeg-turbo that it was compiled with, or null: then no JPEG is plain. */
   readonly jpeg: string | null;
@@ -20,22 +17,18 @@ export interface ImageAddon {
    * @param out `[outHeight, outWidth, 3]`, written, also where it throws
    * @throws Error when any part of the file is damaged
    */
-  decode(
-    bytes: Uint8Array,
-    width: number,
-    height: number,
-    plan: Plan,
-    out: Uint8Array,
-    instructions?: Instructions,
-  ): boolean;
-  /** @param pixels `[height, width, 3]` */
+  decode(bytes: Uint8Array, width: number, height: number, plan: Plan, out: Uint8Array): boolean;
+  /**
+   * @param pixels `[height, width, 3]`
+   * @param instructions what to keep to, for the same bits; the best that there are by default
+   */
   resample(
     pixels: Uint8Array,
     width: number,
     height: number,
     plan: Plan,
     out: Uint8Array,
-    instructions?: Instructions,
+    instructions?: 'scalar',
   ): void;
 }
 
@@ -51,7 +44,10 @@ export function imageAddon(): ImageAddon | undefined {
   if (looked) return loaded;
   looked = true;
   const record = findImageAddon();
-  if (!record) return undefined;
+  if (!record) {
+    if (process.env.PADEZOO_NO_ENGINE === '1') reason = 'it is switched off by PADEZOO_NO_ENGINE=1';
+    return undefined;
+  }
   try {
     loaded = createRequire(import.meta.url)(record.addon) as ImageAddon;
     reason =

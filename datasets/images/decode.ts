@@ -44,7 +44,7 @@ export async function decodeInto(
 /** Whether libjpeg-turbo is to try it. It looks closer and may still leave it to sharp. */
 function isPlain(header: JpegHeader, { orientation, decoder }: DecodeOptions): boolean {
   const { width, height, precision, components, coding, exif } = header;
-  if (decoder === 'sharp' || coding === 'other' || precision !== 8) return false;
+  if (decoder === 'sharp' || coding !== 'huffman' || precision !== 8) return false;
   if (components !== 1 && components !== 3) return false;
   if (orientation === 'apply' && exif) return false;
   return width * height > 0 && width * height <= MAX_PIXELS;

@@ -7,8 +7,8 @@ export interface JpegHeader {
   readonly precision: number;
   /** 1 is grey, 3 colours, 4 CMYK. */
   readonly components: number;
-  /** How it is coded: each of these by Huffman codes and from whole to detail, or otherwise. */
-  readonly coding: 'sequential' | 'progressive' | 'other';
+  /** `'huffman'`: a cosine transform, at once or progressive, in Huffman codes; else arithmetic, lossless or hierarchical. */
+  readonly coding: 'huffman' | 'other';
   /** Whether it has an EXIF block. */
   readonly exif: boolean;
 }
@@ -38,7 +38,7 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader | undefined {
         height: view.getUint16(at + 5),
         width: view.getUint16(at + 7),
         components: bytes[at + 9]!,
-        coding: marker <= 0xc1 ? 'sequential' : marker === 0xc2 ? 'progressive' : 'other',
+        coding: marker <= 0xc2 ? 'huffman' : 'other',
         exif,
       };
     }

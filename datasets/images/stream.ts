@@ -79,6 +79,8 @@ export interface ImageDataset extends Dataset {
 
 export interface ImageDatasetOptions
   extends Pick<Dataset, 'name' | 'options' | 'source' | 'licence' | 'classes' | 'mean' | 'std'> {
+  /** The function that makes it, for messages: `'datasets.imageFolder'`. */
+  readonly where: string;
   readonly train: EncodedSplit;
   readonly test: EncodedSplit;
   readonly viewing: { readonly train: Viewing; readonly test: Viewing };
@@ -89,8 +91,7 @@ const JOB_IMAGES = 16; // small enough to share a batch among threads, large eno
 
 /** @throws OptionsError */
 export function imageDataset(description: ImageDatasetOptions): ImageDataset {
-  const { train, test, viewing, stream: given, ...facts } = description;
-  const where = `datasets.${facts.name}`;
+  const { where, train, test, viewing, stream: given, ...facts } = description;
   const stream = checkOptions(StreamOptions, given, where);
   requireDecoder(stream.decoder, where);
   const { size } = viewing.train;
@@ -136,13 +137,13 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
     inputShape,
     length: { train: train.length, test: test.length },
     train(options) {
-      const checked = checkTrainOptions(options, train.length, `${where}.train`);
+      const checked = checkTrainOptions(options, train.length, `${where}().train`);
       return epoch(train, viewing.train, checked.batchSize, checked.pixels, () =>
         trainOrder(train.length, checked),
       );
     },
     test(options) {
-      const checked = checkTestOptions(options, `${where}.test`);
+      const checked = checkTestOptions(options, `${where}().test`);
       return epoch(test, viewing.test, checked.batchSize, checked.pixels, () =>
         testOrder(test.length, checked),
       );

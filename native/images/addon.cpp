@@ -66,41 +66,34 @@ Plan planOf(const Napi::Value& value, uint32_t width, uint32_t height, const Byt
       out.size != 3 * static_cast<size_t>(plan.outWidth) * static_cast<size_t>(plan.outHeight))
     throw std::invalid_argument("the result has another size than the plan");
   const auto across = object.Get("across"), down = object.Get("down");
-  plan.resizesAcross = !across.IsNull();
-  plan.resizesDown = !down.IsNull();
-  if (plan.resizesAcross) plan.across = weightsOf(across, plan.width, plan.outWidth);
+  if (!across.IsNull()) plan.across = weightsOf(across, plan.width, plan.outWidth);
   else if (plan.outWidth != plan.width) throw std::invalid_argument("the plan has no weights across");
-  if (plan.resizesDown) plan.down = weightsOf(down, plan.height, plan.outHeight);
+  if (!down.IsNull()) plan.down = weightsOf(down, plan.height, plan.outHeight);
   else if (plan.outHeight != plan.height) throw std::invalid_argument("the plan has no weights down");
   return plan;
 }
 
-Instructions instructionsOf(const Napi::Value& value) {
-  if (value.IsUndefined()) return bestInstructions();
-  return value.As<Napi::String>().Utf8Value() == "scalar" ? Instructions::scalar : bestInstructions();
-}
-
-/// decode(bytes, width, height, plan, out, instructions?) -> false where the file is no plain JPEG after all
+/// decode(bytes, width, height, plan, out) -> false where the file is no plain JPEG after all
 Napi::Value Decode(const Napi::CallbackInfo& info) {
   const auto [data, size] = bytesOf(info[0]);
   const uint32_t width = info[1].As<Napi::Number>().Uint32Value(), height = info[2].As<Napi::Number>().Uint32Value();
   const auto out = bytesOf(info[4]);
   const Plan plan = planOf(info[3], width, height, out);
-  Resampler resampler(plan, out.data, instructionsOf(info[5]));
+  Resampler resampler(plan, out.data, bestInstructions());
   std::string reason;
   const auto outcome = decodeJpeg(data, size, width, height, plan, resampler, reason);
   if (outcome == Outcome::damaged) throw std::runtime_error(reason);
   return Napi::Boolean::New(info.Env(), outcome == Outcome::done);
 }
 
-/// resample(pixels [height, width, 3], width, height, plan, out, instructions?)
+/// resample(pixels [height, width, 3], width, height, plan, out, 'scalar'?)
 Napi::Value Resample(const Napi::CallbackInfo& info) {
   const auto [data, size] = bytesOf(info[0]);
   const uint32_t width = info[1].As<Napi::Number>().Uint32Value(), height = info[2].As<Napi::Number>().Uint32Value();
   if (size != 3 * static_cast<size_t>(width) * height) throw std::invalid_argument("the pixels have another size");
   const auto out = bytesOf(info[4]);
   const Plan plan = planOf(info[3], width, height, out);
-  Resampler resampler(plan, out.data, instructionsOf(info[5]));
+  Resampler resampler(plan, out.data, info[5].IsUndefined() ? bestInstructions() : Instructions::scalar);
   const size_t stride = 3 * static_cast<size_t>(width), rowBytes = 3 * static_cast<size_t>(plan.width);
   std::vector<uint8_t> copies[2];  // the image's last pixels have nothing behind them that may be read
   const auto row = [&](int32_t y) -> const uint8_t* {

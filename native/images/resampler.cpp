@@ -10,15 +10,12 @@
 namespace padezoo::images {
 namespace {
 
-constexpr int kPrecision = 22;
-constexpr int32_t kHalf = 1 << (kPrecision - 1);
-
 uint8_t clip(uint32_t sum) {
   return static_cast<uint8_t>(std::clamp(static_cast<int32_t>(sum) >> kPrecision, 0, 255));
 }
 
 void acrossScalar(const Plan& plan, const uint8_t* row, uint8_t* out) {
-  const Weights& across = plan.across;
+  const Weights& across = *plan.across;
   for (int32_t x = 0; x < plan.outWidth; x++) {
     uint32_t sums[3] = {kHalf, kHalf, kHalf};  // unsigned: sums that overflow wrap, as everywhere else
     const uint8_t* from = row + 3 * across.first[x];
@@ -65,21 +62,21 @@ Instructions bestInstructions() {
 
 Resampler::Resampler(const Plan& plan, uint8_t* out, Instructions instructions)
     : plan_(plan), out_(out), instructions_(instructions) {
-  if (plan.resizesDown) rows_ = scratch(static_cast<size_t>(plan.height) * plan.outWidth * 3);
+  if (plan.down) rows_ = scratch(static_cast<size_t>(plan.height) * plan.outWidth * 3);
 #ifdef PADEZOO_AVX2
   if (instructions == Instructions::avx2) {
-    if (plan.resizesAcross) across_ = pairedWeights(plan.across, plan.width);
-    if (plan.resizesDown) down_ = pairedWeights(plan.down, plan.height);
+    if (plan.across) across_ = pairedWeights(*plan.across, plan.width);
+    if (plan.down) down_ = pairedWeights(*plan.down, plan.height);
   }
 #endif
 }
 
 uint8_t* Resampler::target(int32_t row) {
-  return (plan_.resizesDown ? rows_ : out_) + static_cast<size_t>(row) * plan_.outWidth * 3;
+  return (plan_.down ? rows_ : out_) + static_cast<size_t>(row) * plan_.outWidth * 3;
 }
 
 void Resampler::rows(const uint8_t* first, const uint8_t* second) {
-  if (plan_.resizesAcross) across(first, second);
+  if (plan_.across) across(first, second);
   else {
     copy(first, target(row_));
     if (second) copy(second, target(row_ + 1));
@@ -110,8 +107,8 @@ void Resampler::across(const uint8_t* first, const uint8_t* second) {
 }
 
 void Resampler::finish() {
-  if (!plan_.resizesDown) return;
-  const Weights& down = plan_.down;
+  if (!plan_.down) return;
+  const Weights& down = *plan_.down;
   const size_t rowBytes = 3 * static_cast<size_t>(plan_.outWidth);
   for (int32_t y = 0; y < plan_.outHeight; y++) {
     const uint8_t* rows = rows_ + static_cast<size_t>(down.first[y]) * rowBytes;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace padezoo::images {
@@ -10,7 +11,11 @@ namespace padezoo::images {
 /// What may be read behind the last pixel of a row that is given to a Resampler.
 constexpr size_t kSlack = 16;
 
-/// For every output: its first input, how many there are, and their weights [outputs, taps] in 2^-22.
+/// Of a weight's fixed point, as Pillow's: products of bytes and weights fit 32 bits.
+constexpr int kPrecision = 22;
+constexpr int32_t kHalf = 1 << (kPrecision - 1);
+
+/// For every output: its first input, how many there are, and their weights [outputs, taps] in 2^-kPrecision.
 struct Weights {
   const int32_t* first = nullptr;
   const int32_t* count = nullptr;
@@ -19,13 +24,12 @@ struct Weights {
   int32_t taps = 0;
 };
 
-/// What is made of a part of an image. Without weights a pass leaves its axis as it is.
+/// What is made of a part of an image.
 struct Plan {
   int32_t x = 0, y = 0, width = 0, height = 0;  // the part, in the image
   int32_t outWidth = 0, outHeight = 0;
   bool mirror = false;
-  bool resizesAcross = false, resizesDown = false;
-  Weights across, down;  // count from the part's corner
+  std::optional<Weights> across, down;  // count from the part's corner; without them a pass leaves its axis as it is
 };
 
 enum class Instructions { scalar, avx2 };

@@ -11,7 +11,6 @@
 namespace padezoo::images {
 namespace {
 
-constexpr int kPrecision = 22;
 constexpr int kLowBits = 12;
 
 /// The parts of two weights side by side; the low part is in [-2048, 2047].
@@ -33,7 +32,7 @@ AVX2 __m256i sumsOf(const uint8_t* first, const uint8_t* second, const WeightPai
   const __m256i spread = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1));
   __m256i high = _mm256_setzero_si256();
-  __m256i low = _mm256_set1_epi32(1 << (kPrecision - 1));
+  __m256i low = _mm256_set1_epi32(kHalf);
   for (int32_t k = 0; k < (Each ? Each : each); k++, pairs++, first += 6, second += 6) {
     const __m128i left = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(first));
     const __m128i right = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(second));
@@ -104,7 +103,7 @@ void acrossAvx2(const PairedWeights& weights, bool mirror, const uint8_t* first,
 
 __attribute__((target("avx2"))) size_t downAvx2(const uint8_t* rows, size_t rowBytes, const WeightPair* pairs, int32_t count, uint8_t* out) {
   size_t done = 0;
-  const __m256i half = _mm256_set1_epi32(1 << (kPrecision - 1));
+  const __m256i half = _mm256_set1_epi32(kHalf);
   for (; done + 16 <= rowBytes; done += 16) {
     __m256i highs[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     __m256i lows[2] = {half, half};

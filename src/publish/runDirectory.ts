@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import writeFileAtomic from 'write-file-atomic';
 import { OptionsError, PadezooError } from '../errors.js';
+import { isRunning } from '../isRunning.js';
 import { eventFile } from '../report/tensorboard.js';
 import type { EpochRecord } from '../training/epochRecord.js';
 import {
@@ -168,7 +169,7 @@ async function lock(directory: string): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
     const holder = holderOf(await read(path));
-    if (attempt > 0 || isAlive(holder)) throw new RunInUseError(directory, holder.pid);
+    if (attempt > 0 || isHeld(holder)) throw new RunInUseError(directory, holder.pid);
     await rm(path, { force: true });
   }
 }
@@ -183,15 +184,8 @@ function holderOf(lock: Buffer | undefined): { pid: number; host: string } {
 }
 
 /** Of another machine nothing is known, so its lock is believed. */
-function isAlive({ pid, host }: { pid: number; host: string }): boolean {
-  if (host !== hostname()) return true;
-  if (pid === 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+function isHeld({ pid, host }: { pid: number; host: string }): boolean {
+  return host !== hostname() || (pid !== 0 && isRunning(pid));
 }
 
 /** What write-file-atomic and `publish` leave when the process dies: a number behind the name, a dot before it. */

@@ -1,4 +1,5 @@
 /** Writes a safetensors file as the format's own library does: tensors by descending size of element, then by name. */
+import { bytesOf } from '../bytes.js';
 import { DTYPES, type DtypeName, type FloatStorage, floatsToBrains, floatsToHalves } from './dtypes.js';
 import { SafetensorsError } from './errors.js';
 
@@ -54,7 +55,7 @@ function encoded(name: string, { shape, values, storage = 'float32' }: TensorToS
   if (shape.reduce((product, size) => product * size, 1) !== values.length)
     throw new SafetensorsError(`safetensors: '${name}' [${shape.join(', ')}] has ${values.length} values`);
   const [dtype, elements] = elementsOf(values, storage);
-  return { dtype, bytes: new Uint8Array(elements.buffer, elements.byteOffset, elements.byteLength) };
+  return { dtype, bytes: bytesOf(elements) };
 }
 
 function elementsOf(

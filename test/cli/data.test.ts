@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import test from 'ava';
 import { cacheDirectory } from '../../datasets/places.js';
 import { cifarFiles } from '../datasets/cifarFiles.js';
-import { temporaryDirectory, writeSet } from '../datasets/idxFiles.js';
 import { imageFolders, imageNetArchives, webShards } from '../datasets/photos.js';
 import { torchTest } from '../support/engine.js';
+import { temporaryDirectory, writeSet } from '../support/folders.js';
 import { padezooIn } from '../support/padezoo.js';
 
 const cwd = temporaryDirectory();

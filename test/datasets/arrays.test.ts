@@ -135,7 +135,10 @@ test('floats are not scaled, only normalised', t => {
 });
 
 const options: Record<string, [Record<string, unknown>, RegExp]> = {
-  'batchSize 0': [{ batchSize: 0, seed: 1, epoch: 0 }, /^arrays\.train: batchSize: .*got 0$/],
+  'batchSize 0': [
+    { batchSize: 0, seed: 1, epoch: 0 },
+    /^datasets\.fromArrays\(\)\.train: batchSize: .*got 0$/,
+  ],
   'batchSize 2.5': [{ batchSize: 2.5, seed: 1, epoch: 0 }, /batchSize: .*got 2\.5/],
   'seed 1.5': [{ batchSize: 1, seed: 1.5, epoch: 0 }, /seed: .*got 1\.5/],
   'seed NaN': [{ batchSize: 1, seed: Number.NaN, epoch: 0 }, /seed: .*got NaN/],

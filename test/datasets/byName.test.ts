@@ -1,7 +1,5 @@
 /** Data sets by name with the place of their files, limits, and the records that make them again. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
@@ -9,8 +7,9 @@ import test from 'ava';
 import type { Batch, Dataset } from '../../datasets/dataset.js';
 import { CorruptFileError, DatasetNotFoundError, datasets } from '../../datasets/index.js';
 import { OptionsError } from '../../src/errors.js';
+import { temporaryDirectory, writeSet } from '../support/folders.js';
+import { serveFolder } from '../support/server.js';
 import { cifarFiles } from './cifarFiles.js';
-import { temporaryDirectory, writeSet } from './idxFiles.js';
 import { imageFolders, imageNetArchives, webShards } from './photos.js';
 
 process.env.PADEZOO_CACHE = temporaryDirectory();
@@ -124,6 +123,18 @@ test.serial('places that are wrong say what is missing there', async t => {
   });
 });
 
+test.serial('shards without an image are blamed themselves, whichever split they are', async t => {
+  const folder = await webShards();
+  const empty = join(folder, 'empty.tar');
+  writeFileSync(empty, Buffer.alloc(1024)); // a tar's end mark
+  const lists = { train: `${folder}/train-0.tar`, test: `${folder}/val-0.tar` };
+  for (const split of ['train', 'test'] as const)
+    await t.throwsAsync(async () => datasets.webDataset({ ...lists, [split]: empty, ...view }), {
+      instanceOf: OptionsError,
+      message: `datasets.webDataset: the shards of ${split} hold no image with a .cls file`,
+    });
+});
+
 test.serial(
   'shards: names of classes from a file, doubled samples, and patterns behind an address',
   async t => {
@@ -146,25 +157,7 @@ test.serial(
       message: /"1" in 01\.cls, expected 0 to 0/,
     });
 
-    const asked: string[] = [];
-    const server = createServer((request, response) => {
-      asked.push(request.url!);
-      let whole: Buffer;
-      try {
-        whole = readFileSync(join(folder, request.url!));
-      } catch {
-        return response.writeHead(404).end();
-      }
-      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '')!;
-      response.writeHead(206, { 'content-range': `bytes ${from}-${to}/${whole.length}`, etag: '"1"' });
-      return response.end(whole.subarray(Number(from), Number(to) + 1));
-    }).listen(0, '127.0.0.1');
-    await new Promise(resolve => server.once('listening', resolve));
-    t.teardown(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { url, asked } = await serveFolder(t, folder);
     await t.throwsAsync(async () => datasets.open(`webdataset:${url}/{split}-{0..1}.tar`, view), {
       message: /val-1\.tar answered HTTP 404 to a range request/,
     });

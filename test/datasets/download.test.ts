@@ -3,8 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -14,7 +13,9 @@ import { type DownloadEvent, download } from '../../datasets/download.js';
 import { DownloadError } from '../../datasets/index.js';
 import { partialPath } from '../../datasets/partial.js';
 import { type ExpectedFile, type Source, tarMembers } from '../../datasets/sources.js';
-import { temporaryDirectory } from './idxFiles.js';
+import { transfer } from '../../datasets/transfer.js';
+import { temporaryDirectory } from '../support/folders.js';
+import { serve } from '../support/server.js';
 
 const CONTENTS = { 'a.gz': Buffer.alloc(100_000, 'a'), 'b.gz': Buffer.alloc(50_000, 'b') };
 const FILES: ExpectedFile[] = Object.entries(CONTENTS).map(([name, contents]) => ({
@@ -27,14 +28,8 @@ const right: RequestListener = (request, response) => {
   response.end(gzipSync(CONTENTS[request.url!.slice(1) as keyof typeof CONTENTS], { level: 0 }));
 };
 
-async function serve(t: ExecutionContext, listener: RequestListener) {
-  const server = createServer(listener).listen(0, '127.0.0.1');
-  await new Promise(resolve => server.once('listening', resolve));
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { kind: 'http', url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` } as const;
+async function sourceOf(t: ExecutionContext, listener: RequestListener) {
+  return { kind: 'http', url: `${await serve(t, listener)}/` } as const;
 }
 
 test('files arrive whole, with progress up to their size', async t => {
@@ -43,7 +38,7 @@ test('files arrive whole, with progress up to their size', async t => {
   for await (const event of download({
     dataset: 'letters',
     files: FILES,
-    sources: [await serve(t, right)],
+    sources: [await sourceOf(t, right)],
     to,
   }))
     events.push(event);
@@ -60,7 +55,7 @@ test('files arrive whole, with progress up to their size', async t => {
 test('awaited, it gives the directory; a sound file is kept and a damaged one replaced', async t => {
   const to = temporaryDirectory();
   const asked: string[] = [];
-  const source = await serve(t, (request, response) => {
+  const source = await sourceOf(t, (request, response) => {
     asked.push(request.url!);
     right(request, response);
   });
@@ -91,7 +86,7 @@ const wrong: Record<string, [RequestListener, RegExp]> = {
 for (const [what, [listener, reason]] of Object.entries(wrong)) {
   test(`a source that gives ${what} is passed over, and nothing of it is kept`, async t => {
     const to = temporaryDirectory();
-    const bad = await serve(t, listener);
+    const bad = await sourceOf(t, listener);
     const error = await t.throwsAsync(
       async () => download({ dataset: 'letters', files: FILES, sources: [bad], to }),
       { instanceOf: DownloadError, message: /letters could not be downloaded: http:.*Check the network/ },
@@ -99,7 +94,7 @@ for (const [what, [listener, reason]] of Object.entries(wrong)) {
     t.regex(error!.attempts.join(), reason);
     t.deepEqual(readdirSync(to), []);
 
-    const good = await serve(t, right);
+    const good = await sourceOf(t, right);
     await download({ dataset: 'letters', files: FILES, sources: [bad, good], to });
     t.deepEqual(readdirSync(to).sort(), ['a.gz', 'b.gz']);
   });
@@ -123,7 +118,7 @@ test('a server that is gone and a machine without the Debian package are two att
   t.regex(error!.attempts[1]!, /^Debian package no-such-package-of-padezoo failed/);
 });
 
-/** Answers ranges; breaks the connection after `allowed` bytes of each answer. */
+/** Answers ranges; breaks the connection after `allowed` bytes of an answer. */
 function breaking(allowed: number, asked: (string | undefined)[]): RequestListener {
   return (request, response) => {
     const whole = gzipSync(CONTENTS[request.url!.slice(1) as keyof typeof CONTENTS], { level: 0 });
@@ -134,14 +129,18 @@ function breaking(allowed: number, asked: (string | undefined)[]): RequestListen
       'content-length': whole.length - from,
       ...(range && { 'content-range': `bytes ${from}-${whole.length - 1}/${whole.length}` }),
     });
-    response.write(whole.subarray(from, from + allowed), () => setTimeout(() => response.destroy(), 20));
+    if (from + allowed >= whole.length) return response.end(whole.subarray(from));
+    // What has not been read by then is lost with the connection.
+    return response.write(whole.subarray(from, from + allowed), () =>
+      setTimeout(() => response.destroy(), 200),
+    );
   };
 }
 
 test('a broken transfer goes on where it was when it is asked for again', async t => {
   const to = temporaryDirectory();
   const asked: (string | undefined)[] = [];
-  const source = await serve(t, breaking(60_000, asked));
+  const source = await sourceOf(t, breaking(60_000, asked));
   const files = FILES.slice(0, 1);
   const fetchIt = async () => download({ dataset: 'letters', files, sources: [source], to });
   await t.throwsAsync(fetchIt, { instanceOf: DownloadError });
@@ -158,7 +157,7 @@ test('a broken transfer goes on where it was when it is asked for again', async 
 test('two downloads into one folder at once do not mix their bytes', async t => {
   const to = temporaryDirectory();
   const whole = gzipSync(CONTENTS['a.gz'], { level: 0 });
-  const source = await serve(t, async (request, response) => {
+  const source = await sourceOf(t, async (request, response) => {
     response.writeHead(200, { 'content-length': whole.length });
     for (let at = 0; at < whole.length; at += 20_000) {
       response.write(whole.subarray(at, at + 20_000));
@@ -178,7 +177,7 @@ test('what a process that was killed had received is gone on with; what a runnin
   const to = temporaryDirectory();
   const asked: (string | undefined)[] = [];
   const whole = gzipSync(CONTENTS['a.gz'], { level: 0 });
-  const source = await serve(t, (request, response) => {
+  const source = await sourceOf(t, (request, response) => {
     asked.push(request.headers.range);
     response.writeHead(206, { 'content-range': `bytes 30000-${whole.length - 1}/${whole.length}` });
     response.end(whole.subarray(30_000));
@@ -196,7 +195,7 @@ test('what a process that was killed had received is gone on with; what a runnin
 
 test('a partial file that is longer than the file is thrown away', async t => {
   const to = temporaryDirectory();
-  const source = await serve(t, (request, response) => {
+  const source = await sourceOf(t, (request, response) => {
     if (request.headers.range) response.writeHead(416).end();
     else right(request, response);
   });
@@ -213,7 +212,7 @@ test('an archive with all files is checked, unpacked and removed; a wrong one is
     writeFileSync(join(folder, 'letters', name.replace('.gz', '')), contents);
   await create({ file: join(folder, 'letters.tar.gz'), gzip: true, cwd: folder }, ['letters']);
   const archive = readFileSync(join(folder, 'letters.tar.gz'));
-  const { url } = await serve(t, (_, response) => response.end(archive));
+  const { url } = await sourceOf(t, (_, response) => response.end(archive));
   const source = (value: string): Source => ({
     kind: 'archive',
     from: { url: `${url}letters.tar.gz` },
@@ -235,7 +234,7 @@ test('an archive with all files is checked, unpacked and removed; a wrong one is
 test('an abort stops the transfer with the signal’s reason', async t => {
   const to = temporaryDirectory();
   const stop = new AbortController();
-  const source = await serve(t, (_, response) => {
+  const source = await sourceOf(t, (_, response) => {
     response.writeHead(200, { 'content-length': 90_000 }).write('x');
   });
   const reason = new Error('enough');
@@ -255,9 +254,28 @@ test('an abort stops the transfer with the signal’s reason', async t => {
   t.false(readdirSync(to).includes('a.gz'));
 });
 
+test('an abort while the transfer takes its partial file stops it before anything is asked for', async t => {
+  const to = temporaryDirectory();
+  const asked: string[] = [];
+  const { url } = await sourceOf(t, (request, response) => {
+    asked.push(request.url!);
+    right(request, response);
+  });
+  const partial = join(to, 'a.gz.partial');
+  writeFileSync(partial, 'begun');
+  const stop = new AbortController();
+  const reason = new Error('enough');
+  const options = { partial, file: 'a.gz', limitBytes: 200_000, signal: stop.signal };
+  const first = transfer({ url: `${url}a.gz`, ...options }).next();
+  stop.abort(reason);
+  await t.throwsAsync(first, { is: reason });
+  t.deepEqual(asked, []);
+  t.deepEqual(readdirSync(to), ['a.gz.partial'], 'and what was begun waits for the next');
+});
+
 test('leaving the loop closes the connection', async t => {
   let connection: Promise<unknown> = Promise.resolve();
-  const source = await serve(t, (request, response) => {
+  const source = await sourceOf(t, (request, response) => {
     connection = once(request.socket, 'close');
     response.writeHead(200, { 'content-length': 90_000 }).write('x');
   });

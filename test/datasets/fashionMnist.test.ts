@@ -8,7 +8,8 @@ import test from 'ava';
 import type { Batch, Dataset } from '../../datasets/dataset.js';
 import { CorruptFileError, DatasetNotFoundError, datasets } from '../../datasets/index.js';
 import { OptionsError } from '../../src/errors.js';
-import { idx, smallSet, temporaryDirectory, writeSet } from './idxFiles.js';
+import { temporaryDirectory, writeSet } from '../support/folders.js';
+import { idx, smallSet } from './idxFiles.js';
 
 const found = findFullSet(); // before the tests point the environment elsewhere
 const embedded = datasets.fashionMnist({ source: 'embedded', size: 28 });

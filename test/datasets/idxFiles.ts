@@ -1,7 +1,4 @@
 /** IDX files made by hand for the tests. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 
 /** `data`, or zeros, under a header that says `dimensions`. */
 export function idx(dimensions: readonly number[], data?: Uint8Array): Buffer {
@@ -14,18 +11,6 @@ export function idx(dimensions: readonly number[], data?: Uint8Array): Buffer {
   return Buffer.concat([header, data ?? Buffer.alloc(bytes)]);
 }
 
-const directories: string[] = [];
-process.once('exit', () => {
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
-});
-
-/** Removed when the test file ends. */
-export function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'padezoo-test-'));
-  directories.push(directory);
-  return directory;
-}
-
 /** Two training images and one test image, whose pixels are their number: the four files of Fashion-MNIST's structure. */
 export function smallSet(): Record<string, Buffer> {
   const image = (value: number) => Buffer.alloc(784, value);
@@ -35,10 +20,4 @@ export function smallSet(): Record<string, Buffer> {
     't10k-images-idx3-ubyte': idx([1, 28, 28], image(51)),
     't10k-labels-idx1-ubyte': idx([1], Uint8Array.of(7)),
   };
-}
-
-export function writeSet(files: Record<string, Uint8Array>, directory = temporaryDirectory()): string {
-  mkdirSync(directory, { recursive: true });
-  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(directory, name), bytes);
-  return directory;
 }

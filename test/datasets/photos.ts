@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { create } from 'tar';
-import { temporaryDirectory } from './idxFiles.js';
+import { temporaryDirectory } from '../support/folders.js';
 
 /** ILSVRC2012_IDs 449, 490 and 1: another order than that of the ids. */
 export const WNIDS = ['n01440764', 'n01751748', 'n02119789'] as const;

@@ -1,19 +1,10 @@
 /** The image addon's set-up: what it finds, says and builds with and without libjpeg-turbo, and that data sets follow. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { buildImageAddon, findImageAddon, SetupError, setup } from '#setup';
-
-const folders: string[] = [];
-test.after.always(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
-function newFolder(): string {
-  folders.push(mkdtempSync(join(tmpdir(), 'padezoo-images-')));
-  return folders.at(-1)!;
-}
+import { temporaryDirectory } from '../support/folders.js';
 
 const hasCompiler = (() => {
   try {
@@ -25,15 +16,17 @@ const hasCompiler = (() => {
 })();
 const compilerTest = hasCompiler ? test.serial : test.serial.skip;
 
+/** Whatever the tests are run under. */
+const USUAL = { PADEZOO_NO_ENGINE: '', PADEZOO_NO_APT: '' };
+
 /** Runs `work` under these environment variables. */
 async function within<T>(variables: Record<string, string>, work: () => Promise<T>): Promise<T> {
-  const before = { ...process.env };
-  Object.assign(process.env, variables);
+  const before = process.env;
+  process.env = { ...before, ...USUAL, ...variables };
   try {
     return await work();
   } finally {
-    for (const name of Object.keys(variables)) delete process.env[name];
-    Object.assign(process.env, before);
+    process.env = before;
   }
 }
 
@@ -52,7 +45,7 @@ function decoders(variables: Record<string, string>): string[] {
     try { requireDecoder('native', 'test'); } catch (error) { native = error.name + ': ' + error.message; }
     console.log(JSON.stringify([String(imageAddon()?.jpeg), native, String(out.every(value => value === 255))]));`;
   const output = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
-    env: { ...process.env, ...variables },
+    env: { ...process.env, ...USUAL, ...variables },
     encoding: 'utf8',
   });
   return JSON.parse(output) as string[];
@@ -61,7 +54,7 @@ function decoders(variables: Record<string, string>): string[] {
 compilerTest(
   'PADEZOO_NO_JPEG=1 builds an addon without libjpeg-turbo, and data sets decode by sharp',
   async t => {
-    const variables = { PADEZOO_CACHE: newFolder(), PADEZOO_NO_JPEG: '1' };
+    const variables = { PADEZOO_CACHE: temporaryDirectory(), PADEZOO_NO_JPEG: '1' };
     const lines: string[] = [];
     const log = (line: string) => lines.push(line);
     const { changed, record } = await within(variables, () => buildImageAddon(log));
@@ -74,6 +67,16 @@ compilerTest(
       t.deepEqual(findImageAddon(), record);
       t.false((await buildImageAddon(log)).changed);
     });
+    await within({ ...variables, PADEZOO_NO_ENGINE: '1' }, async () => t.is(findImageAddon(), undefined));
+    t.deepEqual(decoders({ ...variables, PADEZOO_NO_ENGINE: '1' }), [
+      'undefined',
+      'OptionsError: test: there is no native decoder: it is switched off by PADEZOO_NO_ENGINE=1',
+      'true',
+    ]);
+    const none = temporaryDirectory();
+    await within({ ...variables, PATH: none }, async () => {
+      t.false((await buildImageAddon(log)).changed, 'what is built needs no compiler');
+    });
     const [jpeg, native, white] = decoders(variables);
     t.is(jpeg, 'null');
     t.regex(
@@ -85,20 +88,42 @@ compilerTest(
 );
 
 compilerTest('a libjpeg that is not libjpeg-turbo is left alone', async t => {
-  const headers = newFolder();
+  const headers = temporaryDirectory();
   writeFileSync(join(headers, 'jpeglib.h'), '#define JPEG_LIB_VERSION 90\n');
   const lines: string[] = [];
-  const { record } = await within({ PADEZOO_CACHE: newFolder(), CPATH: headers }, () =>
+  const { record } = await within({ PADEZOO_CACHE: temporaryDirectory(), CPATH: headers }, () =>
     buildImageAddon(line => lines.push(line)),
   );
   t.is(record.jpeg, null);
   t.regex(lines.join(), /not libjpeg-turbo 2\.1 or newer: sharp decodes/);
 });
 
+const rootTest = hasCompiler && process.platform === 'linux' && process.getuid?.() === 0;
+(rootTest ? test.serial : test.serial.skip)(
+  'needs root: a missing compiler is installed with apt-get, as for the engine',
+  async t => {
+    const path = temporaryDirectory();
+    const program = (name: string, text: string) =>
+      writeFileSync(join(path, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    const compiler = execFileSync('sh', ['-c', 'command -v g++'], { encoding: 'utf8' }).trim();
+    program('apt-cache', 'echo "  Candidate: 12"');
+    program(
+      'apt-get',
+      `echo "$@" >> '${path}/asked'; PATH='${process.env.PATH}'
+      printf '#!/bin/sh\\nPATH="%s" exec ${compiler} "$@"\\n' "$PATH" > '${path}/g++'; chmod +x '${path}/g++'`,
+    );
+    const variables = { PADEZOO_CACHE: temporaryDirectory(), PATH: path, PADEZOO_NO_JPEG: '1', CXX: '' };
+    const lines: string[] = [];
+    await within(variables, () => buildImageAddon(line => lines.push(line)));
+    t.is(lines[0], 'installing g++ with apt-get, as root (PADEZOO_NO_APT=1 forbids it)');
+    t.is(readFileSync(join(path, 'asked'), 'utf8'), 'install -y --no-install-recommends g++\n');
+  },
+);
+
 test.serial(
   'without a compiler the step says so and the set-up goes on; images are still decoded',
   async t => {
-    const variables = { PADEZOO_CACHE: newFolder(), CXX: 'no-such-compiler' };
+    const variables = { PADEZOO_CACHE: temporaryDirectory(), CXX: 'no-such-compiler' };
     await within(variables, () =>
       t.throwsAsync(
         buildImageAddon(() => {}),
@@ -109,7 +134,7 @@ test.serial(
     await within(variables, () => setup({ steps: ['images'], log: line => lines.push(line) }));
     t.regex(
       lines.join(),
-      /there is no no-such-compiler\nimages are decoded by sharp and resized in TypeScript/,
+      /images: there is no no-such-compiler \(CXX names it\)\. Install a C\+\+ compiler.*\nimages are decoded by sharp and resized in TypeScript/s,
     );
     t.deepEqual(decoders(variables), [
       'undefined',

@@ -1,6 +1,5 @@
 /** The set-up's decisions, on made-up folders: no network, no compiler. */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'ava';
 import {
@@ -16,25 +15,14 @@ import {
   sourceStamp,
   staleOutputs,
 } from '#setup';
+import { temporaryDirectory, writeSet } from '../support/folders.js';
 
 const linux = process.platform === 'linux' ? test : test.skip;
 const suffix = process.platform === 'darwin' ? 'dylib' : 'so';
 const triplet = `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
-const folders: string[] = [];
-test.after.always(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
 
 /** A new folder with these files in it. */
-function folderWith(files: Record<string, string>): string {
-  const root = realpathSync(mkdtempSync(join(tmpdir(), 'padezoo-setup-')));
-  folders.push(root);
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, name)), { recursive: true });
-    writeFileSync(join(root, name), content);
-  }
-  return root;
-}
+const folderWith = (files: Record<string, string>) => writeSet(files, realpathSync(temporaryDirectory()));
 
 const libraries = (folder: string) => ({
   [`${folder}/libtorch_cpu.${suffix}`]: '',

@@ -1,5 +1,6 @@
 /** How tfjs stores weights: as they are, as halves, or as bytes between a smallest and a largest number. */
 import { z } from 'zod';
+import { bytesOf } from '../../bytes.js';
 import { floatsToHalves, halfToNumber } from '../../safetensors/dtypes.js';
 import { type Constant, sizeOf } from '../graph/graph.js';
 import { GraphReadingError } from '../graph/reading.js';
@@ -28,9 +29,6 @@ export type WeightStorage = 'float32' | 'float16' | 'uint8';
 
 const BYTES = { float16: 2, uint8: 1 } as const;
 const STEPS = 255;
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Int32Array | Uint16Array) =>
-  new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 
 /** @param storage `'uint8'` is for kernels; tfjs dequantises to float32 when it loads */
 export function storeFloats(name: string, { shape, values }: Constant, storage: WeightStorage): StoredWeight {

@@ -20,6 +20,7 @@ import {
   TypeProtoSchema,
   ValueInfoProtoSchema,
 } from 'onnx-buf';
+import { bytesOf } from '../../bytes.js';
 import type { Graph, GraphFunction, Node, Operator } from '../graph/graph.js';
 import { channelsFirst } from '../graph/layout.js';
 import { plain } from '../graph/plain.js';
@@ -105,9 +106,9 @@ function tensor(
   name: string,
   dataType: DataType,
   shape: readonly number[],
-  { buffer, byteOffset, byteLength }: Float32Array | BigInt64Array,
+  values: Float32Array | BigInt64Array,
 ): TensorProto {
-  const rawData = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+  const rawData = bytesOf(values);
   return create(TensorProtoSchema, { name, dataType, dims: shape.map(BigInt), rawData });
 }
 

@@ -1,4 +1,5 @@
 /** The index of an archive in the cache: what makes it be built again, what is never believed, and checksums. */
+import { createHook } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import {
   appendFileSync,
@@ -14,7 +15,7 @@ import {
 import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
-import { create } from 'tar';
+import { create, Header } from 'tar';
 import { type ArchiveIndex, indexArchive, type Nesting } from '../../../datasets/archives/archiveIndex.js';
 import {
   decodeEntries,
@@ -25,7 +26,7 @@ import {
 import type { ArchiveProgress } from '../../../datasets/archives/progress.js';
 import { CorruptArchiveError, CorruptFileError, datasets } from '../../../datasets/index.js';
 import { OptionsError } from '../../../src/errors.js';
-import { temporaryDirectory } from '../idxFiles.js';
+import { temporaryDirectory } from '../../support/folders.js';
 import { imageNetArchives } from '../photos.js';
 
 const cache = temporaryDirectory();
@@ -59,7 +60,7 @@ test.serial('entries come back from their bytes as they were, in any order and a
   t.notThrows(() =>
     fc.assert(
       fc.property(fc.array(entry, { maxLength: 50 }), fc.string(), (entries, stamp) => {
-        const builder = new EntriesBuilder();
+        const builder = new EntriesBuilder('a.tar');
         for (const one of entries) builder.add(one, 'n01440764.tar/');
         const found = entriesOf(decodeEntries(encodeEntries(stamp, builder.columns()), stamp)!);
         return (
@@ -77,7 +78,7 @@ test.serial('entries come back from their bytes as they were, in any order and a
 });
 
 test.serial('a kept index with any byte changed, cut, or of another stamp is not believed', t => {
-  const builder = new EntriesBuilder();
+  const builder = new EntriesBuilder('a.tar');
   for (let i = 0; i < 3; i++) builder.add({ path: `a${i}`, offset: 512 * i, bytes: i });
   const whole = encodeEntries('1 2', builder.columns());
   t.truthy(decodeEntries(whole, '1 2'));
@@ -107,6 +108,31 @@ test.serial('an index is read once, and again when size or time of the archive c
     message: /goes on behind/,
   });
 });
+
+test.serial(
+  'the entries of an archive cost no promise each: a long queue of them made the index quadratic',
+  async t => {
+    const path = join(temporaryDirectory(), 'flat.tar');
+    const entries = 5000;
+    const headers = Array.from({ length: entries }, (_, i) => {
+      const block = Buffer.alloc(512);
+      new Header({ path: `${i}.jpg`, size: 0, type: 'File', mode: 0o644, mtime: new Date(0) }).encode(
+        block,
+        0,
+      );
+      return block;
+    });
+    writeFileSync(path, Buffer.concat([...headers, Buffer.alloc(1024)]));
+    let promises = 0;
+    const hook = createHook({ init: (_, type) => (promises += Number(type === 'PROMISE')) }).enable();
+    t.teardown(() => hook.disable());
+    for (const nesting of ['flat', 'nested'] as const) {
+      promises = 0;
+      t.is((await indexOf(path, nesting)).index.length, entries);
+      t.true(promises < entries / 10, `${nesting}: ${promises} promises`);
+    }
+  },
+);
 
 test.serial('the nested and the flat index of one archive are two', async t => {
   const nested = (await indexOf(train, 'nested')).index;

@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import test from 'ava';
 import { BadImageError, datasets, type ImageEpoch } from '../../../datasets/index.js';
-import { temporaryDirectory } from '../idxFiles.js';
+import { temporaryDirectory } from '../../support/folders.js';
 import { writePhoto } from '../photos.js';
 
 const sound = join(temporaryDirectory(), 'sound.jpg');

@@ -1,12 +1,10 @@
 /** ImageNet from small archives of the official structure: order, labels, odd images, bad images, ranges, stopping. */
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import sharp from 'sharp';
 import { create } from 'tar';
 import { resample } from '../../../datasets/images/resample.js';
@@ -19,7 +17,8 @@ import {
   datasets,
 } from '../../../datasets/index.js';
 import { RandomStream } from '../../../src/random.js';
-import { temporaryDirectory } from '../idxFiles.js';
+import { temporaryDirectory } from '../../support/folders.js';
+import { serveFolder } from '../../support/server.js';
 
 const WNIDS = ['n01440764', 'n01751748', 'n02119789']; // ILSVRC2012_IDs 449, 490, 1: another order
 const VIEW = { size: 32, resize: 40, workers: 2 } as const;
@@ -135,32 +134,14 @@ test.serial(
   },
 );
 
-/** Answers ranges, unless it is told not to. */
-async function serve(t: ExecutionContext, ranges: 'ranges' | 'whole files') {
-  const server = createServer((request, response) => {
-    const whole = readFileSync(join(folder, request.url!));
-    const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
-    if (!range || ranges === 'whole files') return response.end(whole);
-    const [from, to] = [Number(range[1]), range[2] ? Number(range[2]) : whole.length - 1];
-    response.writeHead(206, { 'content-range': `bytes ${from}-${to}/${whole.length}`, etag: '"1"' });
-    return response.end(whole.subarray(from, to + 1));
-  }).listen(0, '127.0.0.1');
-  await new Promise(resolve => server.once('listening', resolve));
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
 test.serial('archives behind an address that answers ranges give the same epoch', async t => {
   await made;
-  const url = await serve(t, 'ranges');
+  const { url } = await serveFolder(t, folder);
   const local = await read((await datasets.imagenet(options())).train(epoch));
   const remote = await datasets.imagenet(options({ train: `${url}/train.tar`, val: `${url}/val.tar` }));
   t.is((await read(remote.train(epoch))).sha256, local.sha256);
-  const deaf = await serve(t, 'whole files');
-  await t.throwsAsync(datasets.imagenet(options({ train: `${deaf}/train.tar` })), {
+  const deaf = await serveFolder(t, folder, 'whole files');
+  await t.throwsAsync(datasets.imagenet(options({ train: `${deaf.url}/train.tar` })), {
     message: /answered HTTP 200 to a range/,
   });
 });
@@ -243,10 +224,18 @@ test.serial('archives that are damaged say where', async t => {
   });
 });
 
-test.serial('a batch that does not fit the memory is refused', async t => {
+test.serial('a batch that does not fit the memory, or is none, is refused', async t => {
   await made;
   const data = await datasets.imagenet(options({ memory: 10_000 }));
   await t.throwsAsync(read(data.train(epoch)), { message: /more than memory allows, 10000/ });
+  const folders = datasets.imageFolder({
+    train: join(folder, 'train'),
+    test: join(folder, 'train'),
+    ...VIEW,
+  });
+  t.throws(() => folders.train({ ...epoch, batchSize: 0 }), {
+    message: /^datasets\.imageFolder\(\)\.train: batchSize: /,
+  });
 });
 
 test.serial('ImageFolder labels by sorted folders; WebDataset joins image and .cls', async t => {

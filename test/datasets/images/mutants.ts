@@ -1,6 +1,7 @@
 /** Damaged images: small ones of several kinds with a few bytes changed, a stretch removed or doubled, or the end cut off. */
 import { RandomStream } from '../../../src/random.js';
 import { fixture } from '../../support/fixture.js';
+import { mutated } from '../../support/mutated.js';
 
 /** What Pillow and torchvision say of an image (scripts/make-jpeg-fixtures.py). */
 export interface JpegFixture {
@@ -37,22 +38,4 @@ const originals = jpegFixtures
 export function mutant(seed: number): Buffer {
   const random = new RandomStream(seed, 'jpeg');
   return mutated(originals[random.below(originals.length)]!, random);
-}
-
-export function mutated(bytes: Buffer, random: RandomStream): Buffer {
-  const at = random.below(bytes.length);
-  const length = 1 + random.below(64);
-  switch (random.below(4)) {
-    case 0:
-      return bytes.subarray(0, at);
-    case 1:
-      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.min(bytes.length, at + length))]);
-    case 2:
-      return Buffer.concat([bytes.subarray(0, at + 1), bytes.subarray(Math.max(0, at - length))]);
-    default: {
-      const copy = Buffer.from(bytes);
-      for (let i = 0; i <= random.below(4); i++) copy[random.below(copy.length)] = random.below(256);
-      return copy;
-    }
-  }
 }

@@ -7,22 +7,11 @@ import { createGather } from '../../../datasets/gather.js';
 import { resample } from '../../../datasets/images/resample.js';
 import { centerCrop, randomResizedCrop, type Viewing, viewOf } from '../../../datasets/images/views.js';
 import { RandomStream } from '../../../src/random.js';
-import { temporaryDirectory } from '../idxFiles.js';
+import { temporaryDirectory } from '../../support/folders.js';
+import { hasTorchvision, python } from '../../support/torchvision.js';
 
-const python = process.env.PADEZOO_PYTHON ?? 'python3';
 const MEAN = [0.485, 0.456, 0.406];
 const STD = [0.229, 0.224, 0.225];
-
-function hasTorchvision(): boolean {
-  try {
-    const stub =
-      "import sys, types; sys.modules['torchvision._meta_registrations'] = types.ModuleType('meta')";
-    execFileSync(python, ['-c', `${stub}; import torchvision.transforms, PIL`], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 const SIZES = [
   [375, 500],
