@@ -3,12 +3,11 @@ import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { OptionsError } from '../../src/errors.js';
+import { integerPixels, normalisedPixels, normalisingTable } from '../../src/ops/pixels.js';
 import { checkOptions } from '../../src/options.js';
 import type { Location } from '../archives/read.js';
-import { batchTensors } from '../batchTensors.js';
 import type { Dataset, PixelFormat, TestOptions, TrainBatch, TrainOptions } from '../dataset.js';
 import { BadImageError } from '../errors.js';
-import { createGather } from '../gather.js';
 import { checkTestOptions, checkTrainOptions, type PlannedBatch, testOrder, trainOrder } from '../order.js';
 import { requireDecoder } from './addon.js';
 import { Pool } from './pool.js';
@@ -100,7 +99,7 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
       `${where}: training sees ${size} pixels a side, the test ${viewing.test.size}; make them equal`,
     );
   const inputShape = [size, size, 3] as const;
-  const gather = createGather({ stored: inputShape, mean: facts.mean, std: facts.std });
+  const table = normalisingTable(facts.mean, facts.std);
 
   function epoch(
     split: EncodedSplit,
@@ -112,7 +111,6 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
     const summary: EpochSummary = { images: 0, bad: [], waitedMs: 0, totalMs: 0 };
     async function* batches(): AsyncGenerator<TrainBatch> {
       await tf.ready();
-      const room = roomFor(format);
       for await (const { bytes, rows, state } of decoded(
         split,
         seen,
@@ -122,11 +120,14 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
         summary,
         where,
       )) {
-        const labels = Int32Array.from(rows, row => split.label(row));
-        const values = room(bytes.length);
-        if (values instanceof Int32Array) values.set(bytes);
-        else gather(bytes, Uint32Array.from(rows.keys()), values);
-        yield { ...batchTensors(values, labels, inputShape, format), state };
+        const labels = tf.tensor1d(
+          Int32Array.from(rows, row => split.label(row)),
+          'int32',
+        );
+        const shape = [rows.length, ...inputShape] as const;
+        const images =
+          format === 'uint8' ? integerPixels(bytes, shape) : normalisedPixels(bytes, shape, table);
+        yield { images, labels, state };
       }
     }
     return { summary, [Symbol.asyncIterator]: batches };
@@ -148,20 +149,6 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
         testOrder(test.length, checked),
       );
     },
-  };
-}
-
-const COPYING_ENGINES = ['torch']; // they copy what a tensor is made of; others may keep it
-
-/** -> Arrays for the values of a batch: the same one again where the engine leaves it to us, which spares V8 its collections. */
-function roomFor(format: PixelFormat): (length: number) => Int32Array | Float32Array {
-  const ofLength = (length: number) =>
-    format === 'uint8' ? new Int32Array(length) : new Float32Array(length);
-  if (!COPYING_ENGINES.includes(tf.getBackend())) return ofLength;
-  let kept = ofLength(0);
-  return length => {
-    if (kept.length !== length) kept = ofLength(length);
-    return kept;
   };
 }
 

@@ -16,6 +16,7 @@ import { linearKernels } from './kernels/linear.js';
 import { normalizationKernels } from './kernels/normalization.js';
 import { optimizerKernels } from './kernels/optimizers.js';
 import { nextKeyKernel, padeKernels } from './kernels/pade.js';
+import { pixelKernels } from './kernels/pixels.js';
 import { poolingKernels } from './kernels/pooling.js';
 import { reductionKernels } from './kernels/reductions.js';
 import { resizingKernels } from './kernels/resizing.js';
@@ -54,6 +55,7 @@ for (const kernels of [
   linearKernels,
   normalizationKernels,
   padeKernels,
+  pixelKernels,
   poolingKernels,
   reductionKernels,
   resizingKernels,
