@@ -76,7 +76,7 @@ export function addonRecordPath(): string;
  */
 export function buildAddonNow(): AddonRecord;
 
-/** The image addon built for the present sources and environment; synchronous, a few milliseconds. */
+/** The image addon built for the present sources and environment, unless PADEZOO_NO_ENGINE=1; synchronous, a few milliseconds. */
 export function findImageAddon(): ImageAddonRecord | undefined;
 
 /** Where the record that `findImageAddon` reads is kept. */

@@ -30,7 +30,7 @@ const READ_AHEAD_BYTES = 2 ** 14; // small files' headers come with the one befo
 /**
  * The index of a tar archive, from its headers alone.
  * @param container a path, or an address whose server answers range requests
- * @throws DatasetNotFoundError, CorruptArchiveError, AddressError
+ * @throws DatasetNotFoundError, CorruptArchiveError, CorruptFileError, AddressError
  */
 export async function* indexArchive(
   container: string,

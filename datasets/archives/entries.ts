@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { bytesOf } from '../../src/bytes.js';
 import { CorruptFileError } from '../errors.js';
-import type { TarEntry } from './tarIndex.js';
+import { MAX_ENTRIES, type TarEntry } from './tarIndex.js';
 
 /** Where every file of an archive lies. */
 export interface ArchiveEntries {
@@ -40,23 +40,23 @@ export class EntriesBuilder {
 
   /**
    * @param folder goes before the entry's path
-   * @throws CorruptFileError where all paths together are too long
+   * @throws CorruptFileError where there are too many, or their paths are too long together
    */
   add(entry: TarEntry, folder = ''): void {
     const row = this.#length++;
+    const path = folder + entry.path;
+    const start = row === 0 ? 0 : this.#ends[row - 1]!;
+    if (row === MAX_ENTRIES || start + path.length > MAX_PATHS_BYTES)
+      throw new CorruptFileError(
+        this.archive,
+        `has more than ${MAX_ENTRIES} files, or paths of more than ${MAX_PATHS_BYTES} bytes together`,
+        'no data set does; get the archive again',
+      );
     if (row === this.#offsets.length) {
       this.#offsets = grown(this.#offsets, new Float64Array(2 * row));
       this.#bytes = grown(this.#bytes, new Float64Array(2 * row));
       this.#ends = grown(this.#ends, new Uint32Array(2 * row));
     }
-    const path = folder + entry.path;
-    const start = row === 0 ? 0 : this.#ends[row - 1]!;
-    if (start + path.length > MAX_PATHS_BYTES)
-      throw new CorruptFileError(
-        this.archive,
-        `has paths of more than ${MAX_PATHS_BYTES} bytes together`,
-        'no data set does; get the archive again',
-      );
     if (this.#paths.length < start + 3 * path.length)
       this.#paths = grown(this.#paths, Buffer.alloc(2 * (start + 3 * path.length)));
     this.#offsets[row] = entry.offset;

@@ -36,7 +36,7 @@ export class CorruptArchiveError extends PadezooError {
   }
 }
 
-const MAX_ENTRIES = 2 ** 26; // fifty times ImageNet; stops a bomb of empty entries
+export const MAX_ENTRIES = 2 ** 26; // fifty times ImageNet; stops a bomb of empty entries
 const MAX_PATH_LENGTH = 4096; // as Linux: no file system takes a longer one
 const TAIL_BYTES = 2 ** 16; // of the zeros behind the end, read at once
 const HARD_LINK = '1';
