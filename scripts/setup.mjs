@@ -34,6 +34,7 @@ import { compileCommand, findNvcc, resourcesIn } from './cuda.mjs';
 import { findJpeg } from './jpeg.mjs';
 
 /** @typedef {import('./setup.d.mts').Libtorch} Libtorch */
+/** @typedef {import('./cuda.mjs').Nvcc} Nvcc */
 /** @typedef {import('./setup.d.mts').AddonRecord} AddonRecord */
 /** @typedef {import('./setup.d.mts').ImageAddonRecord} ImageAddonRecord */
 /** @typedef {import('./setup.d.mts').SetupStep} SetupStep */
@@ -918,12 +919,14 @@ function nodeHeaders() {
 /**
  * @param {string[]} compiler
  * @param {Libtorch} libtorch
+ * @param {Nvcc} [nvcc]
  */
-function flagsFor(compiler, libtorch) {
-  const system = (/** @type {string[]} */ folders) => folders.flatMap(folder => ['-isystem', folder]);
-  const abi = MAC ? [] : [`-D_GLIBCXX_USE_CXX11_ABI=${stringAbi(libtorch)}`];
+function flagsFor(compiler, libtorch, nvcc) {
   // -isystem /usr/include would hide the C library's headers from the C++ ones; the compiler looks there anyway.
-  const headers = system(libtorch.include.filter(folder => folder !== '/usr/include'));
+  const system = (/** @type {readonly string[]} */ folders) =>
+    folders.filter(folder => folder !== '/usr/include').flatMap(folder => ['-isystem', folder]);
+  const abi = MAC ? [] : [`-D_GLIBCXX_USE_CXX11_ABI=${stringAbi(libtorch)}`];
+  const headers = system(libtorch.include);
   const common = [...compiler, `-std=${libtorch.standard}`, ...COMPILE_FLAGS, ...abi, ...headers];
   const rpath = (/** @type {string} */ folder) => ['-Xlinker', '-rpath', '-Xlinker', folder];
   // DT_RPATH rather than RUNPATH: the loader also uses it for what libtorch itself needs.
@@ -937,6 +940,11 @@ function flagsFor(compiler, libtorch) {
   return {
     common,
     addon: [...ADDON_FLAGS, ...system(nodeHeaders())],
+    cuda: system(nvcc?.include ?? []),
+    // The kernels bring their own CUDA run time: libtorch's may be of another version.
+    cudaRuntime: nvcc
+      ? [...nvcc.lib.map(folder => `-L${folder}`), '-lcudart_static', '-ldl', '-lrt', '-lpthread']
+      : [],
     link,
     rpath,
     libraries: [
@@ -950,7 +958,7 @@ function flagsFor(compiler, libtorch) {
  * What there is for a GPU, and a line that says so. Without nvcc the operators that are ours run as compositions there.
  *
  * @param {Libtorch} libtorch
- * @returns {{ kernels: AddonRecord['cuda'], nvcc?: { path: string, version: string, toolkit: string }, found: string }}
+ * @returns {{ kernels: AddonRecord['cuda'], nvcc?: Nvcc, found: string }}
  */
 function cudaPart(libtorch) {
   const nvcc = findNvcc();
@@ -969,7 +977,7 @@ function cudaPart(libtorch) {
 /**
  * The CUDA kernels' object file, from the cache where it is there.
  *
- * @param {{ path: string, version: string }} nvcc
+ * @param {Nvcc} nvcc
  * @param {string} source
  * @param {Log} log
  */
@@ -999,9 +1007,9 @@ async function compileKernels(nvcc, source, log) {
  * @returns {Promise<AddonRecord>}
  */
 async function buildAddon(compiler, libtorch, log) {
-  const flags = flagsFor(compiler.command, libtorch);
   const cuda = cudaPart(libtorch);
   log(cuda.found);
+  const flags = flagsFor(compiler.command, libtorch, cuda.nvcc);
   const sources = nativeSources();
   const key = hashOf(
     contentHash(sources),
@@ -1017,10 +1025,10 @@ async function buildAddon(compiler, libtorch, log) {
   const files = (/** @type {string} */ part) =>
     sources.filter(file => file.startsWith(join(NATIVE, part, '/')) && file.endsWith('.cpp'));
   const kernels = join(NATIVE, 'pade_cuda.cu');
-  const operators = [...files('operators'), ...(cuda.nvcc ? files('cuda') : [])].map(source => ({
-    source,
-    flags: flags.common,
-  }));
+  const operators = [
+    ...files('operators').map(source => ({ source, flags: flags.common })),
+    ...(cuda.nvcc ? files('cuda') : []).map(source => ({ source, flags: [...flags.common, ...flags.cuda] })),
+  ];
   const addon = files('addon').map(source => ({ source, flags: [...flags.common, ...flags.addon] }));
   if (!operators.length || !addon.length)
     throw new SetupError(`addon: ${NATIVE} has no sources; install padezoo again`);
@@ -1054,15 +1062,12 @@ async function buildAddon(compiler, libtorch, log) {
       /** @type {string[]} */
       const cudaObjects = [];
       if (cuda.nvcc) cudaObjects.push(await compileKernels(cuda.nvcc, kernels, log));
-      const runtime = cuda.nvcc
-        ? [join(cuda.nvcc.toolkit, 'lib64/libcudart_static.a'), '-ldl', '-lrt', '-lpthread']
-        : [];
       const operatorsFile = join(folder, operatorsName);
       const name = MAC ? ['-install_name', `@rpath/${operatorsName}`] : [`-Wl,-soname,${operatorsName}`];
       await compileOrThrow(
         [
           ...[...flags.link, ...name, ...objects(operators), ...cudaObjects],
-          ...[...flags.libraries, ...runtime, '-o', operatorsFile],
+          ...[...flags.libraries, ...flags.cudaRuntime, '-o', operatorsFile],
         ],
         operatorsName,
       );
