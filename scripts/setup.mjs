@@ -23,7 +23,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir, hostname, tmpdir } from 'node:os';
+import { availableParallelism, homedir, hostname, tmpdir, totalmem } from 'node:os';
 import { basename, delimiter, dirname, join, relative, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -49,7 +49,7 @@ const ARCHIVES = 'https://download.pytorch.org/libtorch/cpu';
 const REACH_TIMEOUT_MS = 3_000; // longer than any answer of a reachable host; offline machines wait this long once
 const LOCK_BEAT_MS = 5_000;
 const LOCK_STALE_MS = 30_000; // six missed beats: its owner was killed
-const COMPILE_JOBS = 2; // a file that includes ATen takes about 1 GB of memory
+const COMPILE_BYTES = 2 * 2 ** 30; // what a file that includes ATen takes at most, with room for others
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const NATIVE = join(ROOT, 'native');
@@ -998,6 +998,12 @@ async function compileKernels(nvcc, source, log) {
   return finished;
 }
 
+/** How many files are compiled at once: as many as there are cores, and memory for. */
+function compileJobs() {
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(memory / COMPILE_BYTES)));
+}
+
 /**
  * Compiles and links both libraries, and proves that a fresh Node loads them.
  *
@@ -1056,12 +1062,17 @@ async function buildAddon(compiler, libtorch, log) {
           renameSync(beside, finished);
         }
       };
-      // allSettled: a folder that is removed while the other compiler still writes would come back.
-      const results = await Promise.allSettled(Array.from({ length: COMPILE_JOBS }, work));
-      for (const result of results) if (result.status === 'rejected') throw result.reason;
       /** @type {string[]} */
       const cudaObjects = [];
-      if (cuda.nvcc) cudaObjects.push(await compileKernels(cuda.nvcc, kernels, log));
+      const kernelWork = async () => {
+        if (cuda.nvcc) cudaObjects.push(await compileKernels(cuda.nvcc, kernels, log));
+      };
+      // allSettled: a folder that is removed while the other compiler still writes would come back.
+      const results = await Promise.allSettled([
+        kernelWork(),
+        ...Array.from({ length: compileJobs() }, work),
+      ]);
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
       const operatorsFile = join(folder, operatorsName);
       const name = MAC ? ['-install_name', `@rpath/${operatorsName}`] : [`-Wl,-soname,${operatorsName}`];
       await compileOrThrow(
