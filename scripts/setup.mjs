@@ -940,7 +940,7 @@ function flagsFor(compiler, libtorch, nvcc) {
   return {
     common,
     addon: [...ADDON_FLAGS, ...system(nodeHeaders())],
-    cuda: system(nvcc?.include ?? []),
+    cuda: nvcc ? ['-DPADEZOO_CUDA', ...system(nvcc.include)] : [],
     // The kernels bring their own CUDA run time: libtorch's may be of another version.
     cudaRuntime: nvcc
       ? [...nvcc.lib.map(folder => `-L${folder}`), '-lcudart_static', '-ldl', '-lrt', '-lpthread']
@@ -1035,7 +1035,10 @@ async function buildAddon(compiler, libtorch, log) {
     ...files('operators').map(source => ({ source, flags: flags.common })),
     ...(cuda.nvcc ? files('cuda') : []).map(source => ({ source, flags: [...flags.common, ...flags.cuda] })),
   ];
-  const addon = files('addon').map(source => ({ source, flags: [...flags.common, ...flags.addon] }));
+  const addon = files('addon').map(source => ({
+    source,
+    flags: [...flags.common, ...flags.addon, ...flags.cuda],
+  }));
   if (!operators.length || !addon.length)
     throw new SetupError(`addon: ${NATIVE} has no sources; install padezoo again`);
   if (!existsSync(join(target, 'padezoo.node'))) {
