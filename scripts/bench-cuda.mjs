@@ -13,6 +13,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { findNvcc } from './cuda.mjs';
 import { findAddon } from './setup.mjs';
 
 const { values: options } = parseArgs({
@@ -48,19 +49,20 @@ function runPython(name, ...args) {
   return JSON.parse(stdout.trim().split('\n').at(-1));
 }
 
-const kernels = runPython('bench-cuda.py', record.operators, options.device, options.elements);
+const { path: nvcc } = findNvcc(); // there is one: such a record is found with the nvcc that built it alone
+const kernels = runPython('bench-cuda.py', record.operators, options.device, options.elements, nvcc);
 const rows = kernels.rows.map(
   row =>
     `| ${row.dtype} | ${row.elements} | ${row.name} | ${row.direction} | ${row.bytes} | ${row.milliseconds.toFixed(4)} | ${(100 * row.share).toFixed(1)} % | ${row.error === null ? '' : row.error.toExponential(1)} |`,
 );
-let commit = 'unknown';
+let commit = process.env.PADEZOO_COMMIT; // unpacked from an archive, perhaps within another repository
 try {
-  commit = execFileSync('git', ['rev-parse', 'HEAD'], {
+  commit ??= execFileSync('git', ['rev-parse', 'HEAD'], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   }).trim();
 } catch {
-  commit = process.env.PADEZOO_COMMIT ?? 'unknown'; // unpacked on a machine without the repository
+  commit = 'unknown';
 }
 const steps = [];
 if (!options['skip-steps']) {

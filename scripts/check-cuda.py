@@ -4,6 +4,8 @@ import sys
 import torch
 
 torch.ops.load_library(sys.argv[1])
+if not torch.cuda.is_available():
+    raise SystemExit("check-cuda: PyTorch finds no GPU on this machine (see `nvidia-smi`)")
 torch.manual_seed(1)
 FORMS = ("absolute-sum", "absolute-polynomial", "sum-of-absolutes", "unsafe")
 for dtype in (torch.float32, torch.bfloat16, torch.float16):

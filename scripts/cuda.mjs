@@ -17,8 +17,11 @@ const ARCHITECTURES = ['80', '90', '100'];
 /**
  * The CUDA compiler: of `CUDA_HOME` or `CUDA_PATH`, else on the path, else in its usual place.
  *
+ * @typedef {{ path: string, version: string, include: string[], lib: string[] }} Nvcc `include` and `lib` are the folders
+ *   that nvcc itself looks in, where they are not the system's
+ *
  * @param {NodeJS.ProcessEnv} [env]
- * @returns {{ path: string, version: string, toolkit: string } | undefined} `toolkit` is the folder with lib64/
+ * @returns {Nvcc | undefined}
  */
 export function findNvcc(env = process.env) {
   const folders = [env.CUDA_HOME, env.CUDA_PATH].filter(Boolean).map(home => join(home ?? '', 'bin'));
@@ -29,12 +32,24 @@ export function findNvcc(env = process.env) {
     const { stdout, status } = spawnSync(path, ['--version'], { encoding: 'utf8' });
     const version = /release (\S+),/.exec(stdout ?? '')?.[1];
     if (status !== 0 || !version) continue;
-    // It may be a script that calls the real one: only nvcc itself knows where it lives.
+    // It may be a script that calls the real one, and toolkits differ in their folders: only nvcc itself knows.
     const dry = spawnSync(path, ['--dryrun', '-c', '-x', 'cu', '/dev/null'], { encoding: 'utf8' });
-    const top = /^#\$ TOP=(.*)$/m.exec(`${dry.stderr}${dry.stdout}`)?.[1];
-    return { path, version, toolkit: resolve(top?.trim() || join(realpathSync(path), '../..')) };
+    return { path, version, ...foldersIn(`${dry.stderr}${dry.stdout}`) };
   }
   return undefined;
+}
+
+/**
+ * The folders of headers and libraries that `nvcc --dryrun` names.
+ *
+ * @param {string} report
+ */
+export function foldersIn(report) {
+  const named = (/** @type {string} */ variable, /** @type {string} */ option) => {
+    const line = new RegExp(`^#\\$ ${variable}=(.*)$`, 'm').exec(report)?.[1] ?? '';
+    return [...line.matchAll(new RegExp(`"${option}([^"]+)"`, 'g'))].map(match => resolve(match[1] ?? ''));
+  };
+  return { include: named('INCLUDES', '-I'), lib: named('LIBRARIES', '-L') };
 }
 
 /**

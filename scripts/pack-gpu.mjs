@@ -64,14 +64,23 @@ step() {
     failed=1
     echo "   FAILED; the end of $results/$name.log:"
     tail -n 20 "$results/$name.log"
+    return 1
   fi
 }
 # The Python's own torch, whichever Python that is.
 PADEZOO_LIBTORCH="\${PADEZOO_LIBTORCH:-$("$PADEZOO_PYTHON" -c 'import torch, os; print(os.path.dirname(torch.__file__))')}"
 export PADEZOO_LIBTORCH
+if [ -z "$PADEZOO_LIBTORCH" ]; then
+  echo "$PADEZOO_PYTHON has no torch; set PADEZOO_PYTHON to a Python that has one with CUDA"
+  exit 1
+fi
 nvidia-smi >"$results/nvidia-smi.log" 2>&1
-step build node scripts/setup.mjs --only engine
+step build node scripts/setup.mjs --only engine || exit 1
 step tests node node_modules/ava/entrypoints/cli.mjs TESTS_HERE
+step device "$PADEZOO_PYTHON" -c 'import torch; torch.cuda.init(); print(torch.cuda.get_device_name())' || {
+  echo "Without a GPU that this Python's torch can use, nothing more can be run."
+  exit 1
+}
 step sanitizer sh -c 'command -v compute-sanitizer >/dev/null || { echo "no compute-sanitizer here"; exit 0; }; compute-sanitizer --error-exitcode 9 "$PADEZOO_PYTHON" scripts/check-cuda.py "$(node scripts/operators-path.mjs)"'
 step bench node scripts/bench-cuda.mjs --output "$results"
 exit $failed

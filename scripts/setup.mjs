@@ -23,7 +23,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir, hostname, tmpdir } from 'node:os';
+import { availableParallelism, homedir, hostname, tmpdir, totalmem } from 'node:os';
 import { basename, delimiter, dirname, join, relative, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -34,6 +34,7 @@ import { compileCommand, findNvcc, resourcesIn } from './cuda.mjs';
 import { findJpeg } from './jpeg.mjs';
 
 /** @typedef {import('./setup.d.mts').Libtorch} Libtorch */
+/** @typedef {import('./cuda.mjs').Nvcc} Nvcc */
 /** @typedef {import('./setup.d.mts').AddonRecord} AddonRecord */
 /** @typedef {import('./setup.d.mts').ImageAddonRecord} ImageAddonRecord */
 /** @typedef {import('./setup.d.mts').SetupStep} SetupStep */
@@ -48,7 +49,7 @@ const ARCHIVES = 'https://download.pytorch.org/libtorch/cpu';
 const REACH_TIMEOUT_MS = 3_000; // longer than any answer of a reachable host; offline machines wait this long once
 const LOCK_BEAT_MS = 5_000;
 const LOCK_STALE_MS = 30_000; // six missed beats: its owner was killed
-const COMPILE_JOBS = 2; // a file that includes ATen takes about 1 GB of memory
+const COMPILE_BYTES = 2 * 2 ** 30; // what a file that includes ATen takes at most, with room for others
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const NATIVE = join(ROOT, 'native');
@@ -921,12 +922,14 @@ function nodeHeaders(step) {
 /**
  * @param {string[]} compiler
  * @param {Libtorch} libtorch
+ * @param {Nvcc} [nvcc]
  */
-function flagsFor(compiler, libtorch) {
-  const system = (/** @type {string[]} */ folders) => folders.flatMap(folder => ['-isystem', folder]);
-  const abi = MAC ? [] : [`-D_GLIBCXX_USE_CXX11_ABI=${stringAbi(libtorch)}`];
+function flagsFor(compiler, libtorch, nvcc) {
   // -isystem /usr/include would hide the C library's headers from the C++ ones; the compiler looks there anyway.
-  const headers = system(libtorch.include.filter(folder => folder !== '/usr/include'));
+  const system = (/** @type {readonly string[]} */ folders) =>
+    folders.filter(folder => folder !== '/usr/include').flatMap(folder => ['-isystem', folder]);
+  const abi = MAC ? [] : [`-D_GLIBCXX_USE_CXX11_ABI=${stringAbi(libtorch)}`];
+  const headers = system(libtorch.include);
   const common = [...compiler, `-std=${libtorch.standard}`, ...COMPILE_FLAGS, ...abi, ...headers];
   const rpath = (/** @type {string} */ folder) => ['-Xlinker', '-rpath', '-Xlinker', folder];
   // DT_RPATH rather than RUNPATH: the loader also uses it for what libtorch itself needs.
@@ -940,6 +943,11 @@ function flagsFor(compiler, libtorch) {
   return {
     common,
     addon: [...ADDON_FLAGS, ...system(nodeHeaders('addon'))],
+    cuda: nvcc ? ['-DPADEZOO_CUDA', ...system(nvcc.include)] : [],
+    // The kernels bring their own CUDA run time: libtorch's may be of another version.
+    cudaRuntime: nvcc
+      ? [...nvcc.lib.map(folder => `-L${folder}`), '-lcudart_static', '-ldl', '-lrt', '-lpthread']
+      : [],
     link,
     rpath,
     libraries: [
@@ -953,7 +961,7 @@ function flagsFor(compiler, libtorch) {
  * What there is for a GPU, and a line that says so. Without nvcc the operators that are ours run as compositions there.
  *
  * @param {Libtorch} libtorch
- * @returns {{ kernels: AddonRecord['cuda'], nvcc?: { path: string, version: string, toolkit: string }, found: string }}
+ * @returns {{ kernels: AddonRecord['cuda'], nvcc?: Nvcc, found: string }}
  */
 function cudaPart(libtorch) {
   const nvcc = findNvcc();
@@ -972,7 +980,7 @@ function cudaPart(libtorch) {
 /**
  * The CUDA kernels' object file, from the cache where it is there.
  *
- * @param {{ path: string, version: string }} nvcc
+ * @param {Nvcc} nvcc
  * @param {string} source
  * @param {Log} log
  */
@@ -993,6 +1001,12 @@ async function compileKernels(nvcc, source, log) {
   return finished;
 }
 
+/** How many files are compiled at once: as many as there are cores, and memory for. */
+function compileJobs() {
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(memory / COMPILE_BYTES)));
+}
+
 /**
  * Compiles and links both libraries, and proves that a fresh Node loads them.
  *
@@ -1002,9 +1016,9 @@ async function compileKernels(nvcc, source, log) {
  * @returns {Promise<AddonRecord>}
  */
 async function buildAddon(compiler, libtorch, log) {
-  const flags = flagsFor(compiler.command, libtorch);
   const cuda = cudaPart(libtorch);
   log(cuda.found);
+  const flags = flagsFor(compiler.command, libtorch, cuda.nvcc);
   const sources = nativeSources();
   const key = hashOf(
     contentHash(sources),
@@ -1020,11 +1034,14 @@ async function buildAddon(compiler, libtorch, log) {
   const files = (/** @type {string} */ part) =>
     sources.filter(file => file.startsWith(join(NATIVE, part, '/')) && file.endsWith('.cpp'));
   const kernels = join(NATIVE, 'pade_cuda.cu');
-  const operators = [...files('operators'), ...(cuda.nvcc ? files('cuda') : [])].map(source => ({
+  const operators = [
+    ...files('operators').map(source => ({ source, flags: flags.common })),
+    ...(cuda.nvcc ? files('cuda') : []).map(source => ({ source, flags: [...flags.common, ...flags.cuda] })),
+  ];
+  const addon = files('addon').map(source => ({
     source,
-    flags: flags.common,
+    flags: [...flags.common, ...flags.addon, ...flags.cuda],
   }));
-  const addon = files('addon').map(source => ({ source, flags: [...flags.common, ...flags.addon] }));
   if (!operators.length || !addon.length)
     throw new SetupError(`addon: ${NATIVE} has no sources; install padezoo again`);
   if (!existsSync(join(target, 'padezoo.node'))) {
@@ -1051,22 +1068,24 @@ async function buildAddon(compiler, libtorch, log) {
           renameSync(beside, finished);
         }
       };
-      // allSettled: a folder that is removed while the other compiler still writes would come back.
-      const results = await Promise.allSettled(Array.from({ length: COMPILE_JOBS }, work));
-      for (const result of results) if (result.status === 'rejected') throw result.reason;
       /** @type {string[]} */
       const cudaObjects = [];
-      if (cuda.nvcc) cudaObjects.push(await compileKernels(cuda.nvcc, kernels, log));
-      const runtime = cuda.nvcc
-        ? [join(cuda.nvcc.toolkit, 'lib64/libcudart_static.a'), '-ldl', '-lrt', '-lpthread']
-        : [];
+      const kernelWork = async () => {
+        if (cuda.nvcc) cudaObjects.push(await compileKernels(cuda.nvcc, kernels, log));
+      };
+      // allSettled: a folder that is removed while the other compiler still writes would come back.
+      const results = await Promise.allSettled([
+        kernelWork(),
+        ...Array.from({ length: compileJobs() }, work),
+      ]);
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
       const operatorsFile = join(folder, operatorsName);
       const name = MAC ? ['-install_name', `@rpath/${operatorsName}`] : [`-Wl,-soname,${operatorsName}`];
       await compileOrThrow(
         'addon',
         [
           ...[...flags.link, ...name, ...objects(operators), ...cudaObjects],
-          ...[...flags.libraries, ...runtime, '-o', operatorsFile],
+          ...[...flags.libraries, ...flags.cudaRuntime, '-o', operatorsFile],
         ],
         operatorsName,
       );

@@ -2,6 +2,7 @@
 #include "device.h"
 
 #include <ATen/Context.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/version.h>
 
 #include <stdexcept>
@@ -15,9 +16,10 @@
 
 namespace padezoo {
 
-bool hasCuda() { return at::hasCUDA(); }
+// Not at::hasCUDA(), which is false of a libtorch with CUDA where there is no GPU.
+bool hasCuda() { return c10::impl::hasDeviceGuardImpl(at::kCUDA); }
 
-int64_t gpuCount() { return hasCuda() ? static_cast<int64_t>(at::detail::getCUDAHooks().deviceCount()) : 0; }
+int64_t gpuCount() { return hasCuda() ? static_cast<int64_t>(c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount()) : 0; }
 
 at::Device deviceOf(const std::string& name) {
   at::Device device(name);  // throws what it expects
@@ -52,7 +54,7 @@ void releaseGpuMemory([[maybe_unused]] at::Device device) {
 }
 
 void setFastMath(bool tf32, bool tryOut) {
-  if (!hasCuda()) return;
+  if (gpuCount() == 0) return;
   at::globalContext().setAllowTF32CuBLAS(tf32);
   at::globalContext().setAllowTF32CuDNN(tf32);
   at::globalContext().setBenchmarkCuDNN(tryOut);

@@ -1,14 +1,18 @@
 // Capturing and replaying; see graph_replay.h.
 #include "graph_replay.h"
 
-#include <c10/core/impl/VirtualGuardImpl.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 
-#if __has_include(<ATen/accelerator/Graph.h>)
-#include <ATen/accelerator/Graph.h>
-#define PADEZOO_DEVICE_GRAPHS
+// The device-neutral at::accelerator::Graph will not do: libtorch 2.14 has none for CUDA. Its CUDA one needs the toolkit's headers.
+#if defined(PADEZOO_CUDA) && (TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 1))
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+#define PADEZOO_CUDA_GRAPHS
 #endif
 
 namespace padezoo {
@@ -19,23 +23,25 @@ constexpr int kWarmUps = 3;
 /// A step whose variables move this often is not captured again: a capture takes longer than many steps.
 constexpr int kMostCaptures = 8;
 
-#ifdef PADEZOO_DEVICE_GRAPHS
-/// libtorch's graph of the device; work is captured on a stream of its own, as CUDA wants it, and replayed on the current one.
-class DeviceGraph final : public StepGraph {
+#ifdef PADEZOO_CUDA_GRAPHS
+/// libtorch's CUDA graph; work is captured on a stream of its own, as CUDA wants it, and replayed on the current one.
+class CudaGraph final : public StepGraph {
  public:
-  explicit DeviceGraph(at::Device device) : device_(device), guard_(device.type()) {}
+  explicit CudaGraph(at::Device device) : device_(device) {}
+  CudaGraph(const CudaGraph&) = delete;
+  CudaGraph& operator=(const CudaGraph&) = delete;
+  ~CudaGraph() override {
+    outputs_.clear();
+    graph_.~CUDAGraph();
+  }
 
   void capture(const std::function<Tensors()>& work) override {
-    const c10::Device before = guard_.exchangeDevice(device_);
-    guard_.synchronizeDevice(device_.index());
-    const c10::Stream usual = guard_.exchangeStream(guard_.getStreamFromGlobalPool(device_));
-    const auto back = [&] {
-      guard_.exchangeStream(usual);
-      guard_.setDevice(before);
-    };
+    const c10::cuda::CUDAStreamGuard onItsOwn(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device_.index()));
+    c10::cuda::device_synchronize();
     bool begun = false;
     try {
-      graph_.capture_begin();
+      // Other threads, which read tensors back or run steps of their own, may do meanwhile what a capture may not.
+      graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
       begun = true;
       outputs_ = work();
       begun = false;
@@ -46,10 +52,8 @@ class DeviceGraph final : public StepGraph {
       } catch (const std::exception&) {
       }
       outputs_.clear();
-      back();
       throw;
     }
-    back();
   }
 
   const Tensors& replay() override {
@@ -58,9 +62,13 @@ class DeviceGraph final : public StepGraph {
   }
 
  private:
+  /// Beyond the class's size as this toolkit's headers give it: libtorch's own build may have members for CUDA 12.4 that an
+  /// older toolkit hides. Nothing of it is inline, so that its size is all that has to fit.
+  static constexpr size_t kRoom = 1024;
+
   at::Device device_;
-  c10::impl::VirtualGuardImpl guard_;
-  at::accelerator::Graph graph_;
+  alignas(at::cuda::CUDAGraph) unsigned char memory_[sizeof(at::cuda::CUDAGraph) + kRoom];
+  at::cuda::CUDAGraph& graph_ = *new (memory_) at::cuda::CUDAGraph();
   Tensors outputs_;
 };
 #endif
@@ -142,8 +150,8 @@ std::unique_ptr<GraphReplay> graphFor(at::Device device) {
     if (!word || std::string(word) != "simulated") return nullptr;
     return std::make_unique<GraphReplay>([] { return std::make_unique<SimulatedGraph>(); });
   }
-#ifdef PADEZOO_DEVICE_GRAPHS
-  return std::make_unique<GraphReplay>([device] { return std::make_unique<DeviceGraph>(device); });
+#ifdef PADEZOO_CUDA_GRAPHS
+  return std::make_unique<GraphReplay>([device] { return std::make_unique<CudaGraph>(device); });
 #else
   return nullptr;
 #endif

@@ -50,7 +50,7 @@ class GraphReplay {
   std::string reason_;
 };
 
-/// One for a GPU; for a CPU none, but with PADEZOO_GRAPHS=simulated one that repeats the calls themselves, for tests.
+/// One for a GPU, where the addon is built with a CUDA toolkit; for a CPU none, but with PADEZOO_GRAPHS=simulated one that repeats the calls themselves, for tests.
 std::unique_ptr<GraphReplay> graphFor(at::Device device);
 
 }  // namespace padezoo

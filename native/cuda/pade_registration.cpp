@@ -1,8 +1,8 @@
 // pade::forward and pade::backward on CUDA tensors: checks, memory and the current stream, then the kernels of pade_cuda.cu.
-// All of it through libtorch's device-neutral interfaces: it needs no CUDA header.
+// It needs the toolkit's headers for the stream alone, whose handle older libtorch give only to who knows CUDA.
 #include <ATen/ATen.h>
 #include <c10/core/DeviceGuard.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/cuda/CUDAStream.h>
 #include <torch/library.h>
 
 #include "../operators/composed.h"
@@ -69,7 +69,7 @@ struct OnDevice {
 };
 
 void* currentStream(const Tensor& x) {
-  return c10::impl::VirtualGuardImpl(x.device().type()).getStream(x.device()).native_handle();
+  return c10::cuda::getCurrentCUDAStream(x.device().index()).stream();
 }
 
 void check(const char* problem) { TORCH_CHECK(!problem, "CUDA: ", problem); }

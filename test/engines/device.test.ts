@@ -1,6 +1,7 @@
 /** The choice of a device where there is no GPU, what a GPU would run composed of ATen's operators, and steps as graphs. */
 import { spawnSync } from 'node:child_process';
 import test from 'ava';
+import { loadAddon } from '../../src/engines/torch/addon.js';
 import { useDevice } from '../../src/engines/torch/device.js';
 import { EngineError, engine, OptionsError } from '../../src/index.js';
 
@@ -27,6 +28,11 @@ test('a libtorch without CUDA, a machine without a GPU and a GPU too many are to
     t.throws(() => useDevice(addon, device, '2.13.0 from pip'), { instanceOf: EngineError, message });
     t.deepEqual(chosen, []);
   }
+});
+
+test('GPUs are counted by every libtorch with CUDA, also where there is none, and by no other', t => {
+  const { addon, record } = loadAddon();
+  t.is(addon.gpus() === null, record.cuda === 'none');
 });
 
 test('a GPU that is there is chosen by its name', t => {

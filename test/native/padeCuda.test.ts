@@ -1,6 +1,6 @@
 /** The CUDA kernels without a GPU: their arithmetic on the CPU against float64, and what nvcc says of their registers. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -63,12 +63,18 @@ onHost('on the CPU the kernels give what float64 gives, write every element and 
 });
 
 const withNvcc = works('nvcc') ? test : test.skip;
-withNvcc('nvcc compiles the kernels for sm_80, sm_90 and sm_100, and none spills a register', t => {
-  t.timeout(600_000);
-  const { stdout, stderr, status } = spawnSync('node', ['scripts/cuda.mjs'], { encoding: 'utf8' });
-  t.is(status, 0, stderr);
-  const { architectures, kernels, spills } = JSON.parse(stdout);
-  t.deepEqual(architectures, ['sm_100', 'sm_80', 'sm_90']);
-  t.true(kernels > 100, `${kernels} kernels`);
-  t.deepEqual(spills, []);
-});
+withNvcc(
+  'nvcc names its folders, compiles the kernels for sm_80, sm_90 and sm_100, and none spills a register',
+  t => {
+    t.timeout(600_000);
+    const { stdout, stderr, status } = spawnSync('node', ['scripts/cuda.mjs'], { encoding: 'utf8' });
+    t.is(status, 0, stderr);
+    const { nvcc, architectures, kernels, spills } = JSON.parse(stdout);
+    const has = (folders: string[], name: string) => folders.some(folder => existsSync(join(folder, name)));
+    t.true(has(['/usr/include', ...nvcc.include], 'cuda_runtime_api.h'), `${nvcc.include}`);
+    t.true(has(['/usr/lib/x86_64-linux-gnu', ...nvcc.lib], 'libcudart_static.a'), `${nvcc.lib}`);
+    t.deepEqual(architectures, ['sm_100', 'sm_80', 'sm_90']);
+    t.true(kernels > 100, `${kernels} kernels`);
+    t.deepEqual(spills, []);
+  },
+);

@@ -4,9 +4,9 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { Header } from 'tar';
+import { BLOCK } from '../../tar/header.js';
 import type { Bytes } from '../manifest.js';
 import { ARCHIVE_START, DIGEST_END, HEADER_BYTES } from './seal.js';
-import { BLOCK } from './tar.js';
 import { unpackLimit } from './unpackLimit.js';
 
 /**

@@ -1,8 +1,5 @@
 /** Reads a tar (ustar, with pax and GNU extensions for long names) that is in memory; copies nothing and believes nothing. */
-import { type Extension, extended, isExtension, readExtension, readHeader } from '../../tar/header.js';
-
-/** Bytes; headers take one, files whole ones. */
-export const BLOCK = 512;
+import { BLOCK, type Extension, extended, isExtension, readExtension, readHeader } from '../../tar/header.js';
 
 export interface TarEntry {
   readonly path: string;

@@ -1,6 +1,7 @@
 /** How much an archive may unpack to, so that a small one cannot fill memory. */
+
+import { BLOCK } from '../../tar/header.js';
 import { MAX_BUNDLE_BYTES, MAX_ENTRIES } from '../manifest.js';
-import { BLOCK } from './tar.js';
 
 /** Weights shrink by a tenth, JSON and SVG to a fifth; a bomb is 1000 to 1. */
 const MAX_RATIO = 100;
