@@ -6,6 +6,7 @@ import {
   extended,
   isExtension,
   isFile,
+  isWorthReading,
   readExtension,
   readHeader,
 } from '../../src/tar/header.js';
@@ -68,9 +69,10 @@ export function* walkTar(
     const contents = offset + BLOCK;
     if (contents + bytes > end)
       throw corrupt(`is truncated: an entry of ${bytes} bytes reaches beyond the end (${end})`);
-    if (isExtension(header))
-      said = { ...said, ...readExtension(header, yield { offset: contents, bytes }, corrupt) };
-    else {
+    if (isExtension(header)) {
+      if (isWorthReading(header))
+        said = { ...said, ...readExtension(header, yield { offset: contents, bytes }, corrupt) };
+    } else {
       said = {};
       if (header.type === HARD_LINK)
         throw corrupt(

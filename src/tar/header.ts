@@ -26,10 +26,16 @@ export interface Extension {
 /** `'7'` was meant to be contiguous. */
 const FILES = '07';
 /** pax of one entry, pax of all that follow, GNU's long name and long target of a link, and the name as Sun wrote it. */
-const EXTENSIONS = 'xgLKN';
+const EXTENSIONS = 'xXgLKN';
+/** Of an entry, as POSIX and as Solaris name it. */
+const PAX = 'xX';
 const LONG_NAMES = 'LN';
+/** What GNU tar says of a file whose holes are left out, in pax: read as it stands, it would be another file. */
+const SPARSE_KEY = 'GNU.sparse.';
 /** Links, devices, folders and pipes have no contents, whatever their size says. */
 const WITHOUT_CONTENTS = '23456';
+
+const SPARSE_ADVICE = "of which holes are left out (pack it again without tar's --sparse),";
 
 const NAME = { from: 0, bytes: 100 };
 const SIZE = { from: 124, bytes: 12 };
@@ -55,8 +61,9 @@ export function readHeader(block: Uint8Array, refuse: Refuse): TarHeader | undef
   const type = String.fromCharCode(block[TYPE] || ZERO);
   const size = block[SIZE.from] === BASE_256 ? base256(block, SIZE) : octal(block, SIZE);
   if (size === undefined) throw refuse('has a header without a size');
-  if (EXTENSIONS.includes(type) && size > MAX_EXTENSION_BYTES)
+  if (isRead(type) && size > MAX_EXTENSION_BYTES)
     throw refuse(`has an extended header of ${size} bytes, more than ${MAX_EXTENSION_BYTES}`);
+  if (type === 'S') throw refuse(`has a sparse file, ${SPARSE_ADVICE}`);
   const name = text(block, NAME);
   // GNU's own headers have times where the prefix is, and 'ustar ' for their magic.
   const prefix = text(block, MAGIC) === 'ustar' ? text(block, PREFIX) : '';
@@ -69,15 +76,22 @@ export function isFile({ type }: TarHeader): boolean {
   return FILES.includes(type);
 }
 
-/** Whether its contents say something of the entry behind it: `readExtension` reads them. */
+/** Whether its contents speak of other entries: it is none itself. */
 export function isExtension({ type }: TarHeader): boolean {
   return EXTENSIONS.includes(type);
 }
 
+/** Whether an extension's contents say something that counts: what is said of all entries, or of a link's target, does not. */
+export function isWorthReading({ type }: TarHeader): boolean {
+  return isRead(type);
+}
+
+const isRead = (type: string): boolean => PAX.includes(type) || LONG_NAMES.includes(type);
+
 /** @param contents that follow the header */
 export function readExtension({ type }: TarHeader, contents: Uint8Array, refuse: Refuse): Extension {
   if (LONG_NAMES.includes(type)) return { path: upToNull(contents) };
-  return type === 'x' ? paxOf(contents, refuse) : {}; // what is said of all entries, or of a link's target, counts nowhere
+  return PAX.includes(type) ? paxOf(contents, refuse) : {};
 }
 
 /** The entry itself; other programs let an extension change the size of regular files alone. */
@@ -105,6 +119,7 @@ function paxOf(bytes: Uint8Array, refuse: Refuse): Extension {
     if (!isSound) throw refuse('has an extended header whose records are damaged');
     const key = utf8.decode(bytes.subarray(space + 1, equals));
     const value = utf8.decode(bytes.subarray(equals + 1, end - 1));
+    if (key.startsWith(SPARSE_KEY)) throw refuse(`has a sparse file, ${SPARSE_ADVICE}`);
     if (key === 'path') found = { ...found, path: value };
     if (key === 'size') {
       const size = /^\d+$/.test(value) ? Number(value) : Number.NaN;

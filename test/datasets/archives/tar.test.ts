@@ -46,6 +46,16 @@ function list(bytes: Buffer, end = bytes.length): TarEntry[] | CorruptArchiveErr
   }
 }
 
+/** With another letter for its type, and the checksum that follows. */
+function retyped(made: Buffer, type: string): Buffer {
+  const block = Buffer.from(made);
+  const change = type.charCodeAt(0) - block[156]!;
+  block[156]! += change;
+  const sum = Number.parseInt(block.subarray(148, 154).toString(), 8) + change;
+  block.write(sum.toString(8).padStart(6, '0'), 148);
+  return block;
+}
+
 const LONG = `${'deep/'.repeat(40)}long.jpg`;
 const PARTS = [
   entry('folder/', '', { type: 'Directory' }),
@@ -177,12 +187,31 @@ for (const path of ['../escape.jpg', '/etc/passwd', 'a/../../b.jpg'])
       t.regex(problem(Buffer.concat([...parts, END])), /path leaves the archive, ".*", at byte/);
     });
 
+test('what is said of all entries is passed over, however long; what Solaris says of one is taken', t => {
+  const remark = 'x'.repeat(70_000);
+  const everywhere = entry('PaxHeader', `70014 comment=${remark}\n`, { type: 'GlobalExtendedHeader' });
+  const solaris = entry('PaxHeader/a.jpg', '19 path=b/long.jpg\n', {
+    type: 'ExtendedHeader',
+  });
+  t.deepEqual(list(Buffer.concat([everywhere, retyped(solaris, 'X'), entry('a.jpg', 'x'), END])), [
+    { path: 'b/long.jpg', offset: everywhere.length + solaris.length + BLOCK, bytes: 1 },
+  ]);
+});
+
 const paxOf = (records: string, change: HeaderData = {}) =>
   entry('PaxHeader/a.jpg', records, { type: 'ExtendedHeader', ...change });
 const refused: Record<string, [Buffer[], RegExp]> = {
   'a hard link': [
     [entry('b.jpg', '', { type: 'Link', linkpath: 'a.jpg' })],
     /hard link, "b\.jpg" \(pack it again/,
+  ],
+  'a sparse file': [
+    [retyped(entry('a.jpg', 'x'), 'S')],
+    /sparse file, of which holes are left out \(pack it again/,
+  ],
+  'a sparse file as pax has it': [
+    [paxOf('22 GNU.sparse.major=1\n'), entry('a.jpg', 'x')],
+    /sparse file, of which holes are left out \(pack it again/,
   ],
   'a size beyond the end': [[entry('a.jpg', 'x', { size: 2 ** 40 })], /truncated: an entry of 1099511627776/],
   'a size in pax beyond the end': [
