@@ -63,7 +63,10 @@ export class Pool {
 
   constructor(workers: number, setting: WorkerSetting) {
     for (let i = 0; i < workers; i++) {
-      const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: setting });
+      const worker = new Worker(new URL('./worker.js', import.meta.url), {
+        workerData: setting,
+        execArgv: [], // Node's own flags may not suit a file: --input-type
+      });
       worker.on('message', ({ id, bad }: JobResult) => {
         const pending = this.#running.get(id);
         this.#running.delete(id);

@@ -42,7 +42,7 @@ export function integerPixels(
   shape: readonly [number, number, number, number],
 ): tf.Tensor4D {
   if (!hasKernel('IntegerPixels'))
-    return tf.tensor(Int32Array.from(bytes), [...shape], 'int32') as tf.Tensor4D;
+    return tf.tensor(new Int32Array(bytes), [...shape], 'int32') as tf.Tensor4D;
   return tf.tidy(
     () => tf.engine().runKernel('IntegerPixels', { bytes: byteTensor(bytes, shape) }) as tf.Tensor4D,
   );

@@ -79,6 +79,7 @@ function backward(
 
 /** The distribution that the network is asked for, `[n, classes]`. */
 function targets(labels: tf.Tensor1D, classes: number, labelSmoothing: number): tf.Tensor {
-  const others = labelSmoothing / classes;
-  return tf.oneHot(labels, classes, 1 - labelSmoothing + others, others);
+  // Backends make one-hot vectors of integers: a share given as their on or off value would become 0.
+  const certain = tf.cast(tf.oneHot(labels, classes), 'float32');
+  return tf.add(tf.mul(certain, 1 - labelSmoothing), labelSmoothing / classes);
 }

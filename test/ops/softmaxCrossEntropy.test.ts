@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
+import '@tensorflow/tfjs-backend-wasm';
 import test from 'ava';
 import { OptionsError, ShapeError, softmaxCrossEntropy } from '../../src/index.js';
 import { within } from '../support/closeness.js';
@@ -32,6 +33,7 @@ function byDefinition(labelSmoothing: number) {
 for (const [engineName, on] of [
   ['torch', torchTest],
   ['cpu', test.serial],
+  ['wasm', test.serial],
 ] as const) {
   for (const labelSmoothing of [0, 0.1, 0.9]) {
     on(
@@ -49,6 +51,13 @@ for (const [engineName, on] of [
     );
   }
 }
+
+torchTest('a label that cannot be has an infinite loss, smoothed or not', async t => {
+  await tf.setBackend('torch');
+  const logits = tf.tensor2d([[0, Number.NEGATIVE_INFINITY]]);
+  for (const labelSmoothing of [0, 0.1])
+    t.is(softmaxCrossEntropy(logits, tf.tensor1d([1], 'int32'), { labelSmoothing }).dataSync()[0], Infinity);
+});
 
 test('a smoothing that is no share is refused', t => {
   const logits = tf.zeros([1, 3]) as tf.Tensor2D;

@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import test from 'ava';
 import { zoo } from '../../src/index.js';
 import { graphOf } from '../../src/publish/graph/fromLayers.js';
 import { OnnxRuntimeError, OnnxThread } from '../../src/publish/onnx/thread.js';
 import { onnxFile } from '../../src/publish/onnx/write.js';
+import { agreementOf } from '../../src/publish/parity/prove.js';
 import { within } from '../support/closeness.js';
 import '../support/engine.js';
 
@@ -59,4 +62,38 @@ test.serial('a thread that is disposed answers what it was given, and nothing la
   for (const logits of await Promise.all(given))
     within(t, 'logits', logits, expected, { tolerance: 1e-5, scale: 1 });
   await late;
+});
+
+test.serial(
+  'a batch that fails stops those behind it, and nothing runs any more when that is told',
+  async t => {
+    const batches = Array.from({ length: 8 }, () => tf.zeros([1, 1]));
+    let runs = 0;
+    let ended = 0;
+    const runtime = {
+      name: 'test',
+      async run() {
+        const fails = ++runs === 2;
+        await new Promise(resolve => setTimeout(resolve, fails ? 1 : 20));
+        ended++;
+        if (fails) throw new Error('the second');
+        return new Float32Array(1);
+      },
+      dispose() {},
+    };
+    const reference = { logits: new Float32Array(8), classes: 1 };
+    await t.throwsAsync(agreementOf(runtime, { batches }, reference), { message: 'the second' });
+    t.is(ended, runs);
+    t.true(runs <= 3, String(runs));
+    tf.dispose(batches);
+  },
+);
+
+test.serial('flags of Node that suit no file do not reach the thread', async t => {
+  const program = `
+    import { OnnxThread } from ${JSON.stringify(new URL('../../src/publish/onnx/thread.js', import.meta.url))};
+    const thread = new OnnxThread(new Uint8Array(100));
+    await thread.version.catch(error => console.log(error.message));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+  t.regex(stdout, /protobuf|model/i);
 });

@@ -43,8 +43,12 @@ export class OnnxThread {
 
   /** @param bytes of an ONNX model; copied. Whoever makes the thread disposes it */
   constructor(bytes: Bytes) {
-    const workerData: SessionSetting = { bytes };
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
+    const workerData: SessionSetting = { bytes: bytes.slice() }; // a view's whole buffer would be copied
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData,
+      transferList: [workerData.bytes.buffer],
+      execArgv: [], // Node's own flags may not suit a file: --input-type
+    });
     this.version = new Promise((resolve, reject) => {
       const end = (message: string) => {
         this.#ended ??= new OnnxRuntimeError(message);
@@ -59,6 +63,7 @@ export class OnnxThread {
         else this.#settle(answer);
       });
     });
+    this.version.catch(() => {}); // whoever runs a batch is told as well
   }
 
   /**

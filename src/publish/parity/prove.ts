@@ -12,7 +12,7 @@ import { firstDifference } from './firstDifference.js';
 import type { ParityInputs } from './inputs.js';
 import { type Runtime, runtimeOf } from './runtimes.js';
 
-/** A runtime on another thread has its next batch already when it has done one. */
+/** A runtime on another thread has its next batch already when it has done one; the engine does each at once. */
 const BATCHES_AHEAD = 3;
 
 /** A format does not calculate what its source does. */
@@ -85,6 +85,7 @@ export async function prove(
   { nodeOf, look }: Watch,
 ): Promise<Proof> {
   const reference = referenceOf(model, inputs);
+  reference.catch(() => {}); // whoever awaits it is told as well
   const proveOne = async (format: Format): Promise<ParityRecord> => {
     if (!hasOwnThread(format)) await reference; // the engine does one thing after the other
     const runtime = await runtimeOf(format, bundle, files);
@@ -139,12 +140,21 @@ export async function agreementOf(
   look?: Look,
 ): Promise<Agreement> {
   const limit = pLimit(BATCHES_AHEAD);
+  const failure = new AbortController();
   const one = async (images: tf.Tensor) => {
-    const logits = await runtime.run(images, look);
-    await tf.nextFrame();
-    return logits;
+    failure.signal.throwIfAborted();
+    try {
+      const logits = await runtime.run(images, look);
+      await tf.nextFrame();
+      return logits;
+    } catch (error) {
+      failure.abort(error);
+      throw error;
+    }
   };
-  const parts = await Promise.all(batches.map(images => limit(one, images)));
+  const running = batches.map(images => limit(one, images));
+  await Promise.allSettled(running); // what is given to the runtime is the caller's to dispose
+  const parts = await Promise.all(running);
   const { logits, classes } = await reference;
   return compare(joined(Float32Array, parts), logits, classes);
 }

@@ -10,8 +10,10 @@ export const softmaxCrossEntropyKernels: Kernels = {
     const wanted = aten('unsqueeze', aten('to.dtype', labels!, scalarType('int64')), 1);
     const picked = aten('mean', aten('gather', logProbabilities, 1, wanted));
     if (labelSmoothing === 0) return [aten('neg', picked), logProbabilities];
-    const everywhere = aten('mean', logProbabilities);
-    return [aten('neg', aten('lerp.Scalar', picked, everywhere, labelSmoothing)), logProbabilities];
+    // No lerp: between two infinities it has no number.
+    const certain = aten('mul.Scalar', picked, 1 - labelSmoothing);
+    const expected = aten('add.Tensor', certain, aten('mean', logProbabilities), labelSmoothing);
+    return [aten('neg', expected), logProbabilities];
   },
   /** d loss / d logits = (softmax - targets) / n, times dy */
   SparseSoftmaxCrossEntropyGrad: ({ inputs: { dy, logProbabilities, labels }, attributes, aten }) => {
