@@ -1,20 +1,23 @@
 /** The two tensors of a batch. */
 import * as tf from '@tensorflow/tfjs-core';
+import { integerPixels, normalisedPixels, type PixelTable } from '../src/ops/pixels.js';
 import type { Batch, PixelFormat } from './dataset.js';
 
 /**
- * @param values `[labels.length, ...shape]`, floats for `'float32'`, integers for `'uint8'`
+ * @param bytes `[labels.length, ...shape]`; copied
  * @param shape `[height, width, channels]`
+ * @param table what bytes become as `'float32'`
  */
 export function batchTensors(
-  values: Float32Array | Int32Array,
+  bytes: Uint8Array,
   labels: Int32Array,
   shape: readonly [number, number, number],
   format: PixelFormat,
+  table: PixelTable,
 ): Batch {
-  const dtype = format === 'uint8' ? 'int32' : 'float32'; // TensorFlow.js has no bytes
-  return tf.tidy(() => ({
-    images: tf.tensor(values, [labels.length, ...shape], dtype) as tf.Tensor4D,
-    labels: tf.tensor(labels, [labels.length], 'int32') as tf.Tensor1D,
-  }));
+  const all = [labels.length, ...shape] as const;
+  return {
+    images: format === 'uint8' ? integerPixels(bytes, all) : normalisedPixels(bytes, all, table),
+    labels: tf.tensor1d(labels, 'int32'),
+  };
 }

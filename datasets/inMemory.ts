@@ -1,12 +1,21 @@
 /** Makes a `Dataset` of images that are held in memory, read from wherever they lie on first use. */
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionsError } from '../src/errors.js';
+import { normalisingTable } from '../src/ops/pixels.js';
 import { RandomStream } from '../src/random.js';
 import { batchTensors } from './batchTensors.js';
-import type { Dataset, PixelFormat, TestOptions, TrainBatch, TrainOptions } from './dataset.js';
-import { createGather, type Pixels } from './gather.js';
+import type { Batch, Dataset, PixelFormat, TestOptions, TrainBatch, TrainOptions } from './dataset.js';
 import { checkTestOptions, checkTrainOptions, type PlannedBatch, testOrder, trainOrder } from './order.js';
 import { outputShapeOf, type Pipeline, pipelineOf, type Transforms } from './transforms.js';
+
+/** How images are stored, and how they are to be seen. */
+export interface Pixels {
+  /** `[height, width, channels]` as stored */
+  readonly stored: readonly [number, number, number];
+  /** Per channel: of bytes scaled to [0, 1], of floats as they are. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
 
 /** Checked by who loads it: as many labels as images, every label a class. */
 export interface Split {
@@ -33,7 +42,7 @@ export interface InMemoryOptions
 export function inMemoryDataset(description: InMemoryOptions): Dataset {
   const { where, pixels, load, transforms, ...facts } = description;
   const inputShape = outputShapeOf(transforms, pixels.stored, where);
-  const gather = createGather({ ...pixels, stored: inputShape });
+  const table = normalisingTable(pixels.mean, pixels.std);
   const imageValues = inputShape.reduce((product, size) => product * size, 1);
   const storedValues = pixels.stored.reduce((product, size) => product * size, 1);
   const splits: Partial<Record<SplitName, Promise<Split>>> = {};
@@ -57,24 +66,24 @@ export function inMemoryDataset(description: InMemoryOptions): Dataset {
     return out;
   }
 
-  function valuesOf(
-    images: Split['images'],
+  function tensorsOf(
+    { images, labels }: Split,
     batch: PlannedBatch,
     pipeline: Pipeline,
     format: PixelFormat,
-    name: SplitName,
-  ) {
-    const plain = transforms[name].length === 0;
-    if (!(images instanceof Uint8Array)) {
-      if (format === 'uint8' || !plain)
-        throw new OptionsError(
-          `${where}: images of floats have no bytes and no transforms; give them as a Uint8Array`,
-        );
-      return gather(images, batch.rows);
-    }
-    if (plain && format === 'float32') return gather(images, batch.rows);
-    const bytes = transformed(images, batch, pipeline);
-    return format === 'uint8' ? Int32Array.from(bytes) : gather(bytes, Uint32Array.from(batch.rows.keys()));
+  ): Batch {
+    const classes = Int32Array.from(batch.rows, row => labels[row]!);
+    if (images instanceof Uint8Array)
+      return batchTensors(transformed(images, batch, pipeline), classes, inputShape, format, table);
+    if (format === 'uint8' || !pipeline.isPlain)
+      throw new OptionsError(
+        `${where}: images of floats have no bytes and no transforms; give them as a Uint8Array`,
+      );
+    const values = normalisedFloats(images, batch.rows, pixels);
+    return {
+      images: tf.tensor(values, [batch.rows.length, ...inputShape]) as tf.Tensor4D,
+      labels: tf.tensor1d(classes, 'int32'),
+    };
   }
 
   async function* batches(
@@ -82,13 +91,9 @@ export function inMemoryDataset(description: InMemoryOptions): Dataset {
     format: PixelFormat,
     order: () => Iterable<PlannedBatch>,
   ): AsyncGenerator<TrainBatch> {
-    const [{ images, labels }] = await Promise.all([loaded(name), tf.ready()]);
+    const [split] = await Promise.all([loaded(name), tf.ready()]);
     const pipeline = pipelineOf(transforms[name], pixels.stored);
-    for (const batch of order()) {
-      const values = valuesOf(images, batch, pipeline, format, name);
-      const classes = Int32Array.from(batch.rows, row => labels[row]!);
-      yield { ...batchTensors(values, classes, inputShape, format), state: batch.state };
-    }
+    for (const batch of order()) yield { ...tensorsOf(split, batch, pipeline, format), state: batch.state };
   }
 
   return {
@@ -107,4 +112,20 @@ export function inMemoryDataset(description: InMemoryOptions): Dataset {
       return { [Symbol.asyncIterator]: () => batches('test', checked.pixels, order) };
     },
   };
+}
+
+/** The chosen images of floats, (value - mean) / std per channel. */
+function normalisedFloats(
+  images: Float32Array,
+  rows: Uint32Array,
+  { stored, mean, std }: Pixels,
+): Float32Array {
+  const values = stored.reduce((product, size) => product * size, 1);
+  const channels = mean.length;
+  const out = new Float32Array(rows.length * values);
+  rows.forEach((row, n) => {
+    for (let i = 0; i < values; i++)
+      out[n * values + i] = (images[row * values + i]! - mean[i % channels]!) / std[i % channels]!;
+  });
+  return out;
 }

@@ -50,6 +50,8 @@ type Shape = readonly [height: number, width: number, channels: number];
 /** A list of steps for images of one shape. */
 export interface Pipeline {
   readonly outputShape: Shape;
+  /** Whether images stay as they are. */
+  readonly isPlain: boolean;
   /**
    * @param image `[height, width, channels]`; borrowed
    * @param random the image's own stream; only this decides what happens to it
@@ -68,6 +70,7 @@ export function pipelineOf(steps: readonly Transform[], input: Shape): Pipeline 
   }
   return {
     outputShape: shape,
+    isPlain: stages.length === 0,
     run(image, random) {
       let stream: RandomStream | undefined;
       const drawn = () => {

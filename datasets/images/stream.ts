@@ -3,9 +3,10 @@ import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { OptionsError } from '../../src/errors.js';
-import { integerPixels, normalisedPixels, normalisingTable } from '../../src/ops/pixels.js';
+import { normalisingTable } from '../../src/ops/pixels.js';
 import { checkOptions } from '../../src/options.js';
 import type { Location } from '../archives/read.js';
+import { batchTensors } from '../batchTensors.js';
 import type { Dataset, PixelFormat, TestOptions, TrainBatch, TrainOptions } from '../dataset.js';
 import { BadImageError } from '../errors.js';
 import { checkTestOptions, checkTrainOptions, type PlannedBatch, testOrder, trainOrder } from '../order.js';
@@ -120,14 +121,8 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
         summary,
         where,
       )) {
-        const labels = tf.tensor1d(
-          Int32Array.from(rows, row => split.label(row)),
-          'int32',
-        );
-        const shape = [rows.length, ...inputShape] as const;
-        const images =
-          format === 'uint8' ? integerPixels(bytes, shape) : normalisedPixels(bytes, shape, table);
-        yield { images, labels, state };
+        const labels = Int32Array.from(rows, row => split.label(row));
+        yield { ...batchTensors(bytes, labels, inputShape, format, table), state };
       }
     }
     return { summary, [Symbol.asyncIterator]: batches };

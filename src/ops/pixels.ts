@@ -22,11 +22,7 @@ export function normalisedPixels(
   shape: readonly [number, number, number, number],
   table: PixelTable,
 ): tf.Tensor4D {
-  if (!hasKernel('NormalisedPixels')) {
-    const values = new Float32Array(bytes.length);
-    lookUp(bytes, 0, table, values, 0, bytes.length);
-    return tf.tensor(values, [...shape]) as tf.Tensor4D;
-  }
+  if (!hasKernel('NormalisedPixels')) return tf.tensor(lookUp(bytes, table), [...shape]) as tf.Tensor4D;
   return tf.tidy(
     () =>
       tf.engine().runKernel('NormalisedPixels', {
@@ -48,22 +44,13 @@ export function integerPixels(
   );
 }
 
-/** The same by JavaScript, of a part: `count` bytes from `from` on become `out` from `to` on; both begin with a pixel. */
-export function lookUp(
-  bytes: Uint8Array,
-  from: number,
-  table: PixelTable,
-  out: Float32Array,
-  to: number,
-  count: number,
-): void {
+/** What `normalisedPixels` holds, by JavaScript. */
+export function lookUp(bytes: Uint8Array, table: PixelTable): Float32Array {
   const channels = table.length >> 8;
-  if (channels === 1) {
-    for (let i = 0; i < count; i++) out[to + i] = table[bytes[from + i]!]!;
-    return;
-  }
-  for (const end = to + count; to < end; )
-    for (let c = 0; c < channels; c++) out[to++] = table[(c << 8) | bytes[from++]!]!;
+  const values = new Float32Array(bytes.length);
+  for (let i = 0; i < bytes.length; )
+    for (let c = 0; c < channels; c++, i++) values[i] = table[(c << 8) | bytes[i]!]!;
+  return values;
 }
 
 const hasKernel = (name: string) => tf.getKernel(name, tf.getBackend()) !== undefined;

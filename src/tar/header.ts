@@ -25,11 +25,12 @@ export interface Extension {
 
 /** `'7'` was meant to be contiguous. */
 const FILES = '07';
-/** pax of one entry, pax of all that follow, GNU's long name and long target of a link, and the name as Sun wrote it. */
-const EXTENSIONS = 'xXgLKN';
-/** Of an entry, as POSIX and as Solaris name it. */
+/** pax of one entry, as POSIX and as Solaris name it. */
 const PAX = 'xX';
+/** GNU's, and the name as Sun wrote it. */
 const LONG_NAMES = 'LN';
+/** With pax of all that follow, and GNU's long target of a link. */
+const EXTENSIONS = `${PAX}${LONG_NAMES}gK`;
 /** What GNU tar says of a file whose holes are left out, in pax: read as it stands, it would be another file. */
 const SPARSE_KEY = 'GNU.sparse.';
 /** Links, devices, folders and pipes have no contents, whatever their size says. */
@@ -61,7 +62,7 @@ export function readHeader(block: Uint8Array, refuse: Refuse): TarHeader | undef
   const type = String.fromCharCode(block[TYPE] || ZERO);
   const size = block[SIZE.from] === BASE_256 ? base256(block, SIZE) : octal(block, SIZE);
   if (size === undefined) throw refuse('has a header without a size');
-  if (isRead(type) && size > MAX_EXTENSION_BYTES)
+  if (isWorthReading({ type }) && size > MAX_EXTENSION_BYTES)
     throw refuse(`has an extended header of ${size} bytes, more than ${MAX_EXTENSION_BYTES}`);
   if (type === 'S') throw refuse(`has a sparse file, ${SPARSE_ADVICE}`);
   const name = text(block, NAME);
@@ -82,11 +83,9 @@ export function isExtension({ type }: TarHeader): boolean {
 }
 
 /** Whether an extension's contents say something that counts: what is said of all entries, or of a link's target, does not. */
-export function isWorthReading({ type }: TarHeader): boolean {
-  return isRead(type);
+export function isWorthReading({ type }: Pick<TarHeader, 'type'>): boolean {
+  return PAX.includes(type) || LONG_NAMES.includes(type);
 }
-
-const isRead = (type: string): boolean => PAX.includes(type) || LONG_NAMES.includes(type);
 
 /** @param contents that follow the header */
 export function readExtension({ type }: TarHeader, contents: Uint8Array, refuse: Refuse): Extension {

@@ -4,7 +4,6 @@ import '@tensorflow/tfjs-backend-cpu';
 import test from 'ava';
 import fc from 'fast-check';
 import type { Batch, Dataset } from '../../datasets/dataset.js';
-import { createGather } from '../../datasets/gather.js';
 import { type ArraysOptions, datasets } from '../../datasets/index.js';
 import { OptionsError } from '../../src/errors.js';
 
@@ -103,11 +102,30 @@ test.serial('leaving the loop, or finishing it, leaves no tensor that was not ha
   t.is(tf.memory().numTensors, before);
 });
 
-test('bytes become (pixel / 255 - mean) / std, per channel', t => {
-  const gather = createGather({ stored: [1, 1, 2], mean: [0.5, 0.25], std: [0.5, 0.25] });
-  const images = Uint8Array.of(0, 0, 255, 102);
-  closeTo(t, gather(images, Uint32Array.of(1)), [1, (102 / 255 - 0.25) / 0.25]);
-});
+for (const [what, images, expected] of [
+  [
+    'bytes become (pixel / 255 - mean) / std, per channel',
+    Uint8Array.of(0, 0, 255, 102),
+    [1, (102 / 255 - 0.25) / 0.5],
+  ],
+  ['floats are not scaled, only normalised', Float32Array.of(9, 9, 1.5, 2.25), [2, 4]],
+] as const)
+  test.serial(what, async t => {
+    const data = datasets.fromArrays({
+      train: { images: images.slice(0, 2), labels: [0] },
+      test: { images, labels: [0, 0] },
+      inputShape: [1, 1, 2],
+      classes: ['a'],
+      mean: [0.5, 0.25],
+      std: [0.5, 0.5],
+    });
+    const batches: number[][] = [];
+    for await (const batch of data.test({ batchSize: 1 })) {
+      batches.push([...batch.images.dataSync()]);
+      tf.dispose([batch.images, batch.labels]);
+    }
+    closeTo(t, Float32Array.from(batches[1]!), [...expected]);
+  });
 
 test.serial('a padded image lies in the middle of black', async t => {
   const pad = [{ name: 'pad', pixels: 1 }] as const;
@@ -127,11 +145,6 @@ test.serial('a padded image lies in the middle of black', async t => {
     ]);
     tf.dispose([images, labels]);
   }
-});
-
-test('floats are not scaled, only normalised', t => {
-  const gather = createGather({ stored: [1, 1, 2], mean: [1, 2], std: [2, 4] });
-  closeTo(t, gather(Float32Array.of(9, 9, 3, 6), Uint32Array.of(1)), [1, 1]);
 });
 
 const options: Record<string, [Record<string, unknown>, RegExp]> = {

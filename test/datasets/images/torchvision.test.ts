@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { createGather } from '../../../datasets/gather.js';
 import { resample } from '../../../datasets/images/resample.js';
 import { centerCrop, randomResizedCrop, type Viewing, viewOf } from '../../../datasets/images/views.js';
+import { lookUp, normalisingTable } from '../../../src/ops/pixels.js';
 import { RandomStream } from '../../../src/random.js';
 import { temporaryDirectory } from '../../support/folders.js';
 import { hasTorchvision, python } from '../../support/torchvision.js';
@@ -42,8 +42,7 @@ function ours({ viewing, seed, height, width }: (typeof cases)[number]) {
   const view = viewOf(viewing, width, height, () => new RandomStream(seed, 'augment', 0, 1));
   const bytes = new Uint8Array(size * size * 3);
   resample(raw, [height, width, 3], view, bytes);
-  const gather = createGather({ stored: [size, size, 3], mean: MEAN, std: STD });
-  return { view, values: gather(bytes, Uint32Array.of(0)) };
+  return { view, values: lookUp(bytes, normalisingTable(MEAN, STD)) };
 }
 
 (hasTorchvision() ? test : test.skip)(
