@@ -41,8 +41,10 @@ export async function placeBundle(
   const beside = join(parent, `.${basename(directory)}.${process.pid}-${randomUUID().slice(0, 8)}`);
   const [fresh, freshArchive, old] = [`${beside}.new`, `${beside}.tar.gz`, `${beside}.old`];
   try {
-    const files = await writeFolder(fresh, entries);
-    if (archived) await writeArchive(freshArchive, files);
+    const files = new Map(entries);
+    const writing = [writeFolder(fresh, files), ...(archived ? [writeArchive(freshArchive, files)] : [])];
+    await Promise.allSettled(writing); // neither goes on where the other failed and all is removed
+    await Promise.all(writing);
 
     if (exists) await rename(directory, old);
     try {
@@ -107,22 +109,16 @@ function missing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
 
-async function writeFolder(
-  folder: string,
-  entries: Iterable<readonly [string, Bytes]>,
-): Promise<Map<string, Bytes>> {
+async function writeFolder(folder: string, files: ReadonlyMap<string, Bytes>): Promise<void> {
   await mkdir(folder);
-  const files = new Map<string, Bytes>();
   const folders = new Set([folder]);
-  for (const [path, bytes] of entries) {
-    files.set(path, bytes);
+  for (const [path, bytes] of files) {
     const file = join(folder, path);
     folders.add(dirname(file));
     await mkdir(dirname(file), { recursive: true });
     await writeSynced(file, handle => handle.writeFile(bytes));
   }
   for (const each of folders) await syncFolder(each);
-  return files;
 }
 
 function writeArchive(path: string, files: ReadonlyMap<string, Bytes>): Promise<void> {

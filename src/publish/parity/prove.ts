@@ -84,10 +84,10 @@ export async function prove(
   inputs: ParityInputs,
   { nodeOf, look }: Watch,
 ): Promise<Proof> {
-  const reference = referenceOf(model, inputs);
-  reference.catch(() => {}); // whoever awaits it is told as well
+  /** Has one thing to do at a time; onnxruntime's thread fills the gaps that it leaves. */
+  const engine = pLimit(1);
+  const reference = engine(referenceOf, model, inputs);
   const proveOne = async (format: Format): Promise<ParityRecord> => {
-    if (!hasOwnThread(format)) await reference; // the engine does one thing after the other
     const runtime = await runtimeOf(format, bundle, files);
     try {
       const agreement = await agreementOf(runtime, inputs, reference, look);
@@ -98,38 +98,9 @@ export async function prove(
       runtime.dispose();
     }
   };
-  return { records: await sideBySide(formats, proveOne), logits: (await reference).logits };
-}
-
-/** onnxruntime's work fills the gaps that the engine leaves, whose own formats come one after the other. */
-const hasOwnThread = (format: Format) => format === 'onnx';
-
-/**
- * Does the work of the engine's formats one after the other, for their weights are large, and that of the others meanwhile.
- *
- * @returns in the order of the formats
- * @throws what the first format that fails throws, once nothing runs any more
- */
-export async function sideBySide<Result>(
-  formats: readonly Format[],
-  work: (format: Format) => Promise<Result>,
-): Promise<Result[]> {
-  const outcomes = new Map<Format, PromiseSettledResult<Result>>();
-  const lane = async (own: readonly Format[]) => {
-    for (const format of own) {
-      const [outcome] = await Promise.allSettled([work(format)]);
-      outcomes.set(format, outcome);
-    }
-  };
-  await Promise.all([
-    lane(formats.filter(hasOwnThread)),
-    lane(formats.filter(format => !hasOwnThread(format))),
-  ]);
-  return formats.map(format => {
-    const outcome = outcomes.get(format)!;
-    if (outcome.status === 'rejected') throw outcome.reason;
-    return outcome.value;
-  });
+  const proofs = formats.map(format => (format === 'onnx' ? proveOne(format) : engine(proveOne, format)));
+  await Promise.allSettled([reference, ...proofs]); // what they use is disposed once nothing runs any more
+  return { records: await Promise.all(proofs), logits: (await reference).logits };
 }
 
 /** How near a format comes to the reference, which may be on its way, on all inputs. */
@@ -139,21 +110,19 @@ export async function agreementOf(
   reference: Reference | Promise<Reference>,
   look?: Look,
 ): Promise<Agreement> {
-  const limit = pLimit(BATCHES_AHEAD);
-  const failure = new AbortController();
+  const limit = pLimit({ concurrency: BATCHES_AHEAD, rejectOnClear: true });
   const one = async (images: tf.Tensor) => {
-    failure.signal.throwIfAborted();
     try {
       const logits = await runtime.run(images, look);
       await tf.nextFrame();
       return logits;
     } catch (error) {
-      failure.abort(error);
+      limit.clearQueue();
       throw error;
     }
   };
   const running = batches.map(images => limit(one, images));
-  await Promise.allSettled(running); // what is given to the runtime is the caller's to dispose
+  await Promise.allSettled(running); // what the runtime has been given is the caller's to dispose
   const parts = await Promise.all(running);
   const { logits, classes } = await reference;
   return compare(joined(Float32Array, parts), logits, classes);
