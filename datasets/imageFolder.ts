@@ -6,7 +6,7 @@ import { OptionsError } from '../src/errors.js';
 import { checkOptions } from '../src/options.js';
 import { classFolders, filesByClass, splitOfFiles, TEST_NAMES } from './encodedSplits.js';
 import { DatasetNotFoundError } from './errors.js';
-import { type ImageDataset, imageDataset } from './images/stream.js';
+import { type ImageDataset, imageDataset } from './images/imageDataset.js';
 import { viewShape, viewsFrom } from './viewOptions.js';
 
 const ImageFolderOptions = z

@@ -26,8 +26,9 @@ export {
 export type { FashionMnistOptions } from './fashionMnist.js';
 export type { ImageFolderOptions } from './imageFolder.js';
 export type { ImageNetOptions } from './imagenet/index.js';
+export type { ImageDataset, ImageEpoch } from './images/imageDataset.js';
 export { WorkerError } from './images/pool.js';
-export type { BadSample, EpochSummary, ImageDataset, ImageEpoch } from './images/stream.js';
+export type { BadSample, EpochSummary } from './images/stream.js';
 export type { Limits } from './limit.js';
 export type { MnistOptions } from './mnist.js';
 export { type DownloadTarget, datasets } from './registry.js';

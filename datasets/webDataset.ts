@@ -9,7 +9,7 @@ import type { ArchiveProgress } from './archives/progress.js';
 import { LocationReader } from './archives/read.js';
 import { isImage, type LabelledEntries, splitOfEntries } from './encodedSplits.js';
 import { CorruptFileError, DatasetNotFoundError } from './errors.js';
-import { type ImageDataset, imageDataset } from './images/stream.js';
+import { type ImageDataset, imageDataset } from './images/imageDataset.js';
 import type { SplitName } from './inMemory.js';
 import { shardsOf, shardsOfSplits } from './shardPattern.js';
 import { viewShape, viewsFrom } from './viewOptions.js';

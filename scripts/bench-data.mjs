@@ -8,7 +8,7 @@
  * torchvision is measured where PADEZOO_PYTHON (or --python) has it (scripts/bench-data.py).
  */
 import { spawn } from 'node:child_process';
-import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -17,7 +17,9 @@ import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { imageAddon } from '../dist/datasets/images/addon.js';
 import { decodeInto } from '../dist/datasets/images/decode.js';
+import { decodedBatches, StreamOptions } from '../dist/datasets/images/stream.js';
 import { randomResizedCrop, viewOf } from '../dist/datasets/images/views.js';
+import { checkTrainOptions, trainOrder } from '../dist/datasets/order.js';
 import { RandomStream } from '../dist/src/random.js';
 
 const { values: options } = parseArgs({
@@ -144,33 +146,69 @@ async function startPeer(photos) {
   return answer && { ...answer, ask, close: () => child.stdin.end() };
 }
 
-/** Epochs through the data set: read, decode, hand over as tensors of bytes. */
+/** Epochs by one and more workers: decoded into shared memory, as the native decoder is to be judged, and as tensors of bytes. */
 async function compareWorkers(addon) {
   const { engine } = await import('../dist/src/index.js');
   await engine.ready(); // torch where it can be had, as in training
   const counts = options.workers.split(',').map(Number);
-  const decoders = addon?.jpeg ? ['native', 'sharp'] : ['sharp'];
-  const cases = decoders.flatMap(decoder => counts.map(workers => ({ decoder, workers, results: [] })));
-  for (let round = 0; round < rounds; round++) for (const each of cases) each.results.push(await epoch(each));
+  const kinds = [
+    ...(addon?.jpeg
+      ? [{ name: 'native, decoded', epoch: workers => decodedEpoch({ decoder: 'native', workers }) }]
+      : []),
+    ...(addon?.jpeg ? ['native', 'sharp'] : ['sharp']).map(decoder => ({
+      name: `${decoder}, tensors`,
+      epoch: workers => tensorEpoch({ decoder, workers }),
+    })),
+  ];
+  const cases = kinds.flatMap(kind => counts.map(workers => ({ kind, workers, results: [] })));
+  for (let round = 0; round < rounds; round++)
+    for (const { kind, workers, results } of cases) results.push(await kind.epoch(workers));
   console.log(`\nEpochs, tensors on ${engine.name}:\n`);
-  console.log('| data set | images a second | to one worker | images a CPU second | cores got |');
+  console.log('| epoch | images a second | to one worker | images a CPU second | cores got |');
   console.log('|---|---|---|---|---|');
-  for (const { decoder, workers, results } of cases) {
-    const one = cases.find(other => other.decoder === decoder && other.workers === counts[0]).results;
+  for (const { kind, workers, results } of cases) {
+    const one = cases.find(other => other.kind === kind && other.workers === counts[0]).results;
     const ratio = middle(results.map(({ rate }, round) => rate / one[round].rate));
     console.log(
-      `| ${decoder}, ${workers} worker${workers === 1 ? '' : 's'} | ${middle(results.map(({ rate }) => rate)).toFixed(0)} | ` +
+      `| ${kind.name}, ${workers} worker${workers === 1 ? '' : 's'} | ${middle(results.map(({ rate }) => rate)).toFixed(0)} | ` +
         `${ratio.toFixed(2)} | ${middle(results.map(({ cpuRate }) => cpuRate)).toFixed(0)} | ` +
         `${middle(results.map(({ rate, cpuRate }) => rate / cpuRate)).toFixed(2)} |`,
     );
   }
 }
 
-/** The clock starts with the first batch, when the workers run. */
-async function epoch({ decoder, workers }, each = () => {}, { pixels = 'uint8', most = Infinity } = {}) {
+/** Read and decoded, batch by batch in order, into the ring of shared memory. */
+function decodedEpoch({ decoder, workers }) {
+  const files = readdirSync(join(folder, 'class')).map(name => join(folder, 'class', name));
+  const split = {
+    length: files.length,
+    location: row => ({ container: files[row], offset: 0, bytes: null }),
+    label: () => 0,
+    describe: row => files[row],
+  };
+  const summary = { images: 0, bad: [], waitedMs: 0, totalMs: 0 };
+  const order = trainOrder(
+    split.length,
+    checkTrainOptions({ batchSize: BATCH, seed: 1, epoch: 0 }, split.length, 'bench-data'),
+  );
+  const work = { where: 'bench-data', split, viewing, batchSize: BATCH, order, summary };
+  return measured(decodedBatches(work, StreamOptions.parse({ decoder, workers })), summary);
+}
+
+/** The same through a data set, handed over as tensors. */
+async function tensorEpoch({ decoder, workers }, each = () => {}, { pixels = 'uint8', most } = {}) {
   const { datasets, tf } = await import('../dist/src/index.js');
   const data = datasets.imageFolder({ train: folder, test: folder, workers, decoder });
   const batches = data.train({ batchSize: BATCH, seed: 1, epoch: 0, pixels });
+  const use = async batch => {
+    await each(batch);
+    tf.dispose([batch.images, batch.labels]);
+  };
+  return measured(batches, batches.summary, use, most);
+}
+
+/** The clock starts with the first batch, when the workers run. */
+async function measured(batches, summary, use = () => {}, most = Infinity) {
   let began;
   let usage;
   let first = 0;
@@ -180,20 +218,19 @@ async function epoch({ decoder, workers }, each = () => {}, { pixels = 'uint8', 
     if (began === undefined) {
       began = performance.now();
       usage = process.cpuUsage();
-      first = batches.summary.images;
-      waited = batches.summary.waitedMs;
+      first = summary.images;
+      waited = summary.waitedMs;
     }
-    await each(batch);
-    tf.dispose([batch.images, batch.labels]);
+    await use(batch);
     if (++count > most) break;
   }
   const seconds = (performance.now() - began) / 1000;
   const { user, system } = process.cpuUsage(usage);
-  const done = batches.summary.images - first;
+  const done = summary.images - first;
   return {
     rate: done / seconds,
     cpuRate: done / ((user + system) / 1e6),
-    waiting: (batches.summary.waitedMs - waited) / 1000 / seconds,
+    waiting: (summary.waitedMs - waited) / 1000 / seconds,
   };
 }
 
@@ -206,7 +243,7 @@ async function measureStall() {
   const model = zoo.create(options.step, { activation: pau(), variant: 'imagenet' });
   const step = new TrainStep(model, Recipe.parse({ optimizer: 'sgd' }));
   const times = [];
-  const { rate, waiting } = await epoch(
+  const { rate, waiting } = await tensorEpoch(
     { decoder: 'auto', workers: 1 },
     ({ images: pixels, labels }) => {
       const started = performance.now();

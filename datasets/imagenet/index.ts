@@ -20,7 +20,8 @@ import {
   splitOfFiles,
 } from '../encodedSplits.js';
 import { CorruptFileError, DatasetNotFoundError } from '../errors.js';
-import { type EncodedSplit, type ImageDataset, imageDataset } from '../images/stream.js';
+import { type ImageDataset, imageDataset } from '../images/imageDataset.js';
+import type { EncodedSplit } from '../images/stream.js';
 import { readTarMembers } from '../readTar.js';
 import { viewShape, viewsFrom } from '../viewOptions.js';
 import { GROUND_TRUTH, OFFICIAL_MD5, officialPlaces, type Role } from './official.js';

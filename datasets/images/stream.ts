@@ -1,16 +1,10 @@
-/** Makes a `Dataset` of encoded images that lie in archives, folders or behind addresses, decoded by worker threads. */
+/** Batches of decoded bytes in the order of a plan, by worker threads in a ring of shared buffers, within a bound of memory. */
 import { availableParallelism } from 'node:os';
-import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { OptionsError } from '../../src/errors.js';
-import { normalisingTable } from '../../src/ops/pixels.js';
-import { checkOptions } from '../../src/options.js';
 import type { Location } from '../archives/read.js';
-import { batchTensors } from '../batchTensors.js';
-import type { Dataset, PixelFormat, TestOptions, TrainBatch, TrainOptions } from '../dataset.js';
 import { BadImageError } from '../errors.js';
-import { checkTestOptions, checkTrainOptions, type PlannedBatch, testOrder, trainOrder } from '../order.js';
-import { requireDecoder } from './addon.js';
+import type { PlannedBatch } from '../order.js';
 import { Pool } from './pool.js';
 import type { Viewing } from './views.js';
 
@@ -45,9 +39,9 @@ export const streamShape = {
   /** What decodes plain JPEGs, the same pixels by either: `'auto'` is libjpeg-turbo where the addon has it, else sharp. */
   decoder: z.enum(['auto', 'native', 'sharp']).default('auto'),
 };
-const StreamOptions = z.strictObject(streamShape);
+export const StreamOptions = z.strictObject(streamShape);
 export type StreamOptions = z.input<typeof StreamOptions>;
-type CheckedStreamOptions = z.output<typeof StreamOptions>;
+export type CheckedStreamOptions = z.output<typeof StreamOptions>;
 
 export interface BadSample {
   readonly row: number;
@@ -67,85 +61,7 @@ export interface EpochSummary {
   totalMs: number;
 }
 
-export interface ImageEpoch extends AsyncIterable<TrainBatch> {
-  readonly summary: EpochSummary;
-}
-
-/** A data set whose epochs tell which images were bad and how long the loop waited. */
-export interface ImageDataset extends Dataset {
-  train(options: TrainOptions): ImageEpoch;
-  test(options: TestOptions): ImageEpoch;
-}
-
-export interface ImageDatasetOptions
-  extends Pick<Dataset, 'name' | 'options' | 'source' | 'licence' | 'classes' | 'mean' | 'std'> {
-  /** The function that makes it, for messages: `'datasets.imageFolder'`. */
-  readonly where: string;
-  readonly train: EncodedSplit;
-  readonly test: EncodedSplit;
-  readonly viewing: { readonly train: Viewing; readonly test: Viewing };
-  readonly stream: StreamOptions;
-}
-
 const JOB_IMAGES = 16; // small enough to share a batch among threads, large enough that messages cost nothing
-
-/** @throws OptionsError */
-export function imageDataset(description: ImageDatasetOptions): ImageDataset {
-  const { where, train, test, viewing, stream: given, ...facts } = description;
-  const stream = checkOptions(StreamOptions, given, where);
-  requireDecoder(stream.decoder, where);
-  const { size } = viewing.train;
-  if (viewing.test.size !== size)
-    throw new OptionsError(
-      `${where}: training sees ${size} pixels a side, the test ${viewing.test.size}; make them equal`,
-    );
-  const inputShape = [size, size, 3] as const;
-  const table = normalisingTable(facts.mean, facts.std);
-
-  function epoch(
-    split: EncodedSplit,
-    seen: Viewing,
-    batchSize: number,
-    format: PixelFormat,
-    order: () => Iterable<PlannedBatch>,
-  ): ImageEpoch {
-    const summary: EpochSummary = { images: 0, bad: [], waitedMs: 0, totalMs: 0 };
-    async function* batches(): AsyncGenerator<TrainBatch> {
-      await tf.ready();
-      for await (const { bytes, rows, state } of decoded(
-        split,
-        seen,
-        stream,
-        batchSize,
-        order(),
-        summary,
-        where,
-      )) {
-        const labels = Int32Array.from(rows, row => split.label(row));
-        yield { ...batchTensors(bytes, labels, inputShape, format, table), state };
-      }
-    }
-    return { summary, [Symbol.asyncIterator]: batches };
-  }
-
-  return {
-    ...facts,
-    inputShape,
-    length: { train: train.length, test: test.length },
-    train(options) {
-      const checked = checkTrainOptions(options, train.length, `${where}().train`);
-      return epoch(train, viewing.train, checked.batchSize, checked.pixels, () =>
-        trainOrder(train.length, checked),
-      );
-    },
-    test(options) {
-      const checked = checkTestOptions(options, `${where}().test`);
-      return epoch(test, viewing.test, checked.batchSize, checked.pixels, () =>
-        testOrder(test.length, checked),
-      );
-    },
-  };
-}
 
 interface Slot {
   readonly buffer: SharedArrayBuffer;
@@ -155,22 +71,34 @@ interface Slot {
   ready?: Promise<BadSample[]>;
 }
 
-interface Decoded {
+export interface DecodedBatch {
   /** `[rows.length, size, size, 3]`; valid until the next batch is asked for. */
   readonly bytes: Uint8Array;
   readonly rows: readonly number[];
   readonly state: PlannedBatch['state'];
 }
 
-async function* decoded(
-  split: EncodedSplit,
-  viewing: Viewing,
+/** An epoch, and who wants it. */
+export interface DecodedWork {
+  /** The function that the user called, for messages: `'datasets.imageFolder'`. */
+  readonly where: string;
+  readonly split: EncodedSplit;
+  readonly viewing: Viewing;
+  readonly batchSize: number;
+  readonly order: Iterable<PlannedBatch>;
+  /** Kept up to date. */
+  readonly summary: EpochSummary;
+}
+
+/**
+ * The batches in their order, while workers decode those ahead; they end with the loop.
+ *
+ * @throws OptionsError when a batch is larger than the memory, BadImageError, WorkerError
+ */
+export async function* decodedBatches(
+  { where, split, viewing, batchSize, order, summary }: DecodedWork,
   options: CheckedStreamOptions,
-  batchSize: number,
-  order: Iterable<PlannedBatch>,
-  summary: EpochSummary,
-  where: string,
-): AsyncGenerator<Decoded, void> {
+): AsyncGenerator<DecodedBatch, void> {
   const imageBytes = viewing.size * viewing.size * 3;
   const batchBytes = Math.min(batchSize, Math.max(1, split.length)) * imageBytes;
   const count = Math.floor(options.memory / batchBytes);

@@ -57,13 +57,26 @@ IValue list(const Napi::Value& value, const c10::Argument& argument, const Conve
   return items;
 }
 
+/// A tensor by its handle, or the bytes of a Uint8Array, which the operator borrows: uint8 [length], on the CPU. What the call
+/// gives must not be a view of it.
+at::Tensor tensor(const Napi::Value& value, const c10::Argument& argument, const TensorSource& tensors) {
+  napi_typedarray_type type = napi_float64_array;
+  size_t length = 0;
+  void* bytes = nullptr;
+  // Not by Napi::Uint8Array, which wants an ArrayBuffer; the bytes may be shared among threads.
+  if (value.IsTypedArray()) napi_get_typedarray_info(value.Env(), value, &type, &length, &bytes, nullptr, nullptr);
+  if (type != napi_uint8_array) return tensors.get(number(value, argument));
+  static uint8_t none = 0;  // an empty array may be nowhere
+  return at::from_blob(length ? bytes : &none, {static_cast<int64_t>(length)}, at::kByte);
+}
+
 IValue convert(const Napi::Value& value, const c10::TypePtr& type, const c10::Argument& argument, const TensorSource& tensors) {
   switch (type->kind()) {
     case TypeKind::OptionalType:
       if (value.IsNull() || value.IsUndefined()) return IValue();
       return convert(value, type->castRaw<c10::OptionalType>()->getElementType(), argument, tensors);
     case TypeKind::TensorType:
-      return tensors.get(number(value, argument));
+      return tensor(value, argument, tensors);
     case TypeKind::IntType:
     case TypeKind::SymIntType:
       return integer(value, argument);

@@ -5,6 +5,7 @@ import { datasets, engine, pau, tf, train, zoo } from '../../src/index.js';
 import { batchNormTraining } from '../../src/ops/batchNorm.js';
 import { nextKey } from '../../src/ops/nextKey.js';
 import { pade } from '../../src/ops/pade.js';
+import { integerTable, pixels } from '../../src/ops/pixels.js';
 import { torchTest } from '../support/engine.js';
 
 test.before(() => engine.ready());
@@ -122,6 +123,18 @@ torchTest('a step that reads a value back cannot be recorded, and says so', t =>
   t.deepEqual(results, [4, 9, 16]);
   t.is(step.mode, 'eager');
   t.regex(step.reason!, /reads values back/);
+});
+
+torchTest('nor can one that makes numbers of bytes, which may be others the next time', t => {
+  const bytes = Uint8Array.of(1);
+  const step = new CompiledStep(([x]) => [tf.mul(x!, tf.sum(pixels(bytes, [1, 1, 1, 1], integerTable(1))))]);
+  const results = scalars(2, 2, 2).map(given => {
+    const [result] = step.run(given)[0]!.dataSync();
+    bytes[0]!++;
+    return result;
+  });
+  t.deepEqual(results, [2, 4, 6]);
+  t.regex(step.reason!, /takes bytes from JavaScript/);
 });
 
 torchTest(

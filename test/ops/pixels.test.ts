@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import test from 'ava';
-import { integerPixels, normalisedPixels, normalisingTable } from '../../src/ops/pixels.js';
+import { integerTable, normalisingTable, pixels } from '../../src/ops/pixels.js';
 import { torchTest } from '../support/engine.js';
 
 const MEAN = [0.485, 0.456, 0.406, 0];
@@ -31,11 +31,11 @@ for (const [engineName, on] of [
           const c = i % channels;
           return (byte / 255 - mean[c]!) / std[c]!;
         });
-        const floats = normalisedPixels(bytes, shape, table);
+        const floats = pixels(bytes, shape, table);
         t.deepEqual(floats.shape, [...shape]);
         t.is(floats.dtype, 'float32');
         t.true(Buffer.from(floats.dataSync().buffer).equals(Buffer.from(expected.buffer)));
-        const integers = integerPixels(bytes, shape);
+        const integers = pixels(bytes, shape, integerTable(channels));
         t.is(integers.dtype, 'int32');
         t.deepEqual(integers.shape, [...shape]);
         t.true(integers.dataSync().every((value, i) => value === bytes[i]));
@@ -45,3 +45,15 @@ for (const [engineName, on] of [
     });
   }
 }
+
+torchTest(
+  'bytes that do not fill the shape, and a table of other channels, are refused with both',
+  async t => {
+    await tf.setBackend('torch');
+    const table = integerTable(3);
+    t.throws(() => pixels(new Uint8Array(11), [1, 2, 2, 3], table), {
+      message: /bytes.*\[1, 2, 2, 3\].*\[11\]/,
+    });
+    t.throws(() => pixels(new Uint8Array(4), [1, 2, 2, 1], table), { message: /\[1,256\].*has 768/ });
+  },
+);

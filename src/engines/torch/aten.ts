@@ -40,9 +40,13 @@ export function isPending(result: KernelResult): result is PendingTensor {
   return 'compute' in result;
 }
 
-/** What an operator takes; `null` is a missing tensor, `undefined` the schema's default. */
+/**
+ * What an operator takes; `null` is a missing tensor, `undefined` the schema's default. In a tensor's place may be bytes,
+ * which it borrows as uint8 `[length]`: what it gives must not be a view of them.
+ */
 export type Argument =
   | TorchTensor
+  | Uint8Array
   | readonly (TorchTensor | null)[]
   | readonly number[]
   | readonly boolean[]
@@ -213,5 +217,6 @@ function failure(cause: Error): EngineError {
 function toNative(argument: Argument): unknown {
   if (typeof argument !== 'object' || argument === null) return argument;
   if ('handle' in argument) return argument.handle;
+  if (argument instanceof Uint8Array) return argument;
   return (argument as readonly unknown[]).map(item => toNative(item as Argument));
 }

@@ -1,9 +1,7 @@
-/** Images of bytes as numbers, whose bytes come as a bool tensor: tfjs has no other of a byte; op and fallback: src/ops/pixels.ts. */
-import { scalarType } from '../aten.js';
+/** Images of bytes as numbers; op and fallback: src/ops/pixels.ts. */
 import type { Kernels } from '../kernel.js';
 
 export const pixelKernels: Kernels = {
-  NormalisedPixels: ({ inputs: { bytes, table }, aten }) => aten('padezoo::pixels', bytes!, table!),
-  IntegerPixels: ({ inputs: { bytes }, aten }) =>
-    aten('to.dtype', aten('view.dtype', bytes!, scalarType('uint8')), scalarType('int32')),
+  Pixels: ({ inputs: { table }, attributes: { bytes, shape }, aten }) =>
+    aten('padezoo::pixels', bytes, shape, table!),
 };
