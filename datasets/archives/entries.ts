@@ -46,12 +46,6 @@ export class EntriesBuilder {
     const row = this.#length++;
     const path = folder + entry.path;
     const start = row === 0 ? 0 : this.#ends[row - 1]!;
-    if (row === MAX_ENTRIES || start + path.length > MAX_PATHS_BYTES)
-      throw new CorruptFileError(
-        this.archive,
-        `has more than ${MAX_ENTRIES} files, or paths of more than ${MAX_PATHS_BYTES} bytes together`,
-        'no data set does; get the archive again',
-      );
     if (row === this.#offsets.length) {
       this.#offsets = grown(this.#offsets, new Float64Array(2 * row));
       this.#bytes = grown(this.#bytes, new Float64Array(2 * row));
@@ -61,7 +55,14 @@ export class EntriesBuilder {
       this.#paths = grown(this.#paths, Buffer.alloc(2 * (start + 3 * path.length)));
     this.#offsets[row] = entry.offset;
     this.#bytes[row] = entry.bytes;
-    this.#ends[row] = start + this.#paths.write(path, start, 'utf8');
+    const end = start + this.#paths.write(path, start, 'utf8');
+    if (this.#length > MAX_ENTRIES || end > MAX_PATHS_BYTES)
+      throw new CorruptFileError(
+        this.archive,
+        `has more than ${MAX_ENTRIES} files, or paths of more than ${MAX_PATHS_BYTES} bytes together`,
+        'no data set does; get the archive again',
+      );
+    this.#ends[row] = end;
   }
 
   columns(): Columns {

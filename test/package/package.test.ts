@@ -32,7 +32,7 @@ const BELONGS = [
   /^datasets\/embedded\/fashion-mnist\/(README\.md|LICENSE|(train|t10k)-(images-idx3|labels-idx1)-ubyte\.gz)$/,
   /^native\/(addon|cuda|images|operators)\/[a-z0-9_]+\.(cpp|h)$/,
   /^native\/pade_cuda\.cu$/,
-  /^scripts\/(setup\.(mjs|d\.mts)|(cuda|jpeg)\.mjs|build-tfjs-node\.mjs|load_graph\.py)$/,
+  /^scripts\/(setup\.(mjs|d\.mts)|setup\/[A-Za-z]+\.mjs|cuda\.mjs|build-tfjs-node\.mjs|load_graph\.py)$/,
 ];
 const NEEDED = [
   'dist/src/index.js',
@@ -44,7 +44,7 @@ const NEEDED = [
   'native/addon/addon.cpp',
   'native/images/addon.cpp',
   'native/operators/pade.cpp',
-  'scripts/jpeg.mjs',
+  'scripts/setup/engineAddon.mjs',
   'scripts/setup.mjs',
   'datasets/embedded/fashion-mnist/train-images-idx3-ubyte.gz',
   'datasets/embedded/fashion-mnist/LICENSE',
