@@ -33,7 +33,10 @@ export interface Shard {
   readonly ranks: number;
 }
 
-/** How pixels come: normalised floats, or as they are stored, after the transforms. */
+/**
+ * How pixels come, after the transforms: normalised floats, or the bytes that are stored, which TensorFlow.js takes for int32
+ * and the torch engine keeps in a byte each.
+ */
 export type PixelFormat = 'float32' | 'uint8';
 
 export interface TrainOptions {

@@ -1,8 +1,9 @@
 /** Makes a `Dataset` of images that are held in memory, read from wherever they lie on first use. */
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionsError } from '../src/errors.js';
+import { normalisingTable } from '../src/ops/pixels.js';
 import { RandomStream } from '../src/random.js';
-import { batchTensors, pixelTables } from './batchTensors.js';
+import { batchTensors } from './batchTensors.js';
 import type { Batch, Dataset, PixelFormat, TestOptions, TrainBatch, TrainOptions } from './dataset.js';
 import { checkTestOptions, checkTrainOptions, type PlannedBatch, testOrder, trainOrder } from './order.js';
 import { outputShapeOf, type Pipeline, pipelineOf, type Transforms } from './transforms.js';
@@ -41,7 +42,7 @@ export interface InMemoryOptions
 export function inMemoryDataset(description: InMemoryOptions): Dataset {
   const { where, pixels, load, transforms, ...facts } = description;
   const inputShape = outputShapeOf(transforms, pixels.stored, where);
-  const tables = pixelTables(pixels.mean, pixels.std);
+  const table = normalisingTable(pixels.mean, pixels.std);
   const imageValues = inputShape.reduce((product, size) => product * size, 1);
   const storedValues = pixels.stored.reduce((product, size) => product * size, 1);
   const splits: Partial<Record<SplitName, Promise<Split>>> = {};
@@ -73,7 +74,7 @@ export function inMemoryDataset(description: InMemoryOptions): Dataset {
   ): Batch {
     const classes = Int32Array.from(batch.rows, row => labels[row]!);
     if (images instanceof Uint8Array)
-      return batchTensors(transformed(images, batch, pipeline), classes, inputShape, tables[format]);
+      return batchTensors(transformed(images, batch, pipeline), classes, inputShape, format, table);
     if (format === 'uint8' || !pipeline.isPlain)
       throw new OptionsError(
         `${where}: images of floats have no bytes and no transforms; give them as a Uint8Array`,

@@ -1,8 +1,9 @@
 /** Makes a `Dataset` of encoded images that lie in archives, folders or behind addresses, decoded by worker threads. */
 import * as tf from '@tensorflow/tfjs-core';
 import { OptionsError } from '../../src/errors.js';
+import { normalisingTable } from '../../src/ops/pixels.js';
 import { checkOptions } from '../../src/options.js';
-import { batchTensors, pixelTables } from '../batchTensors.js';
+import { batchTensors } from '../batchTensors.js';
 import type { Dataset, PixelFormat, TestOptions, TrainBatch, TrainOptions } from '../dataset.js';
 import { checkTestOptions, checkTrainOptions, type PlannedBatch, testOrder, trainOrder } from '../order.js';
 import { requireDecoder } from './addon.js';
@@ -40,7 +41,7 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
       `${where}: training sees ${size} pixels a side, the test ${viewing.test.size}; make them equal`,
     );
   const inputShape = [size, size, 3] as const;
-  const tables = pixelTables(facts.mean, facts.std);
+  const table = normalisingTable(facts.mean, facts.std);
 
   function epoch(
     split: EncodedSplit,
@@ -55,7 +56,7 @@ export function imageDataset(description: ImageDatasetOptions): ImageDataset {
       const work = { where, split, viewing: seen, batchSize, order: order(), summary };
       for await (const { bytes, rows, state } of decodedBatches(work, stream)) {
         const labels = Int32Array.from(rows, row => split.label(row));
-        yield { ...batchTensors(bytes, labels, inputShape, tables[format]), state };
+        yield { ...batchTensors(bytes, labels, inputShape, format, table), state };
       }
     }
     return { summary, [Symbol.asyncIterator]: batches };

@@ -5,7 +5,7 @@ import { datasets, engine, pau, tf, train, zoo } from '../../src/index.js';
 import { batchNormTraining } from '../../src/ops/batchNorm.js';
 import { nextKey } from '../../src/ops/nextKey.js';
 import { pade } from '../../src/ops/pade.js';
-import { integerTable, pixels } from '../../src/ops/pixels.js';
+import { bytePixels } from '../../src/ops/pixels.js';
 import { torchTest } from '../support/engine.js';
 
 test.before(() => engine.ready());
@@ -127,7 +127,7 @@ torchTest('a step that reads a value back cannot be recorded, and says so', t =>
 
 torchTest('nor can one that makes numbers of bytes, which may be others the next time', t => {
   const bytes = Uint8Array.of(1);
-  const step = new CompiledStep(([x]) => [tf.mul(x!, tf.sum(pixels(bytes, [1, 1, 1, 1], integerTable(1))))]);
+  const step = new CompiledStep(([x]) => [tf.mul(x!, tf.sum(bytePixels(bytes, [1, 1, 1, 1])))]);
   const results = scalars(2, 2, 2).map(given => {
     const [result] = step.run(given)[0]!.dataSync();
     bytes[0]!++;

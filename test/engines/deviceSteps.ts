@@ -1,6 +1,6 @@
 /** Normalises pixels and trains small networks for some steps; prints the pixels, losses, a sum of the weights and how the step ran, for device.test.ts and cuda.test.ts. Argument: the device. */
 import { engine, pau, rpau, tf, zoo } from '../../src/index.js';
-import { normalisingTable, pixels } from '../../src/ops/pixels.js';
+import { normalisedPixels, normalisingTable } from '../../src/ops/pixels.js';
 import { Recipe } from '../../src/training/recipe.js';
 import { TrainStep } from '../../src/training/trainStep.js';
 
@@ -10,7 +10,7 @@ await engine.use('torch', { device: process.argv[2] ?? 'cpu' });
 const numbers: number[] = [];
 let how = '';
 const bytes = Uint8Array.from({ length: 2 * 4 * 4 * 3 }, (_, i) => (i * 37) & 255);
-const images = pixels(bytes, [2, 4, 4, 3], normalisingTable([0.1, 0.4, 0.7], [0.2, 0.3, 0.4]));
+const images = normalisedPixels(bytes, [2, 4, 4, 3], normalisingTable([0.1, 0.4, 0.7], [0.2, 0.3, 0.4]));
 numbers.push(...images.dataSync());
 for (const [activation, optimizer] of [
   [pau(), 'adam'],

@@ -22,6 +22,7 @@ import {
   scalarType,
   type TorchTensor,
 } from './aten.js';
+import { isNarrow, widened } from './precision.js';
 import type { RecordedProgram, Recording } from './recording.js';
 
 /** What a data id stands for. Strings stay in JavaScript: libtorch has none. */
@@ -126,12 +127,11 @@ export class TorchBackend extends KernelBackend {
 
   /**
    * The tensor behind a tfjs tensor, for changing it in place: if a view shares its memory, it gets memory of its own;
-   * values in bfloat16 become float32. tfjs tensors that share the data id see the change; that is the caller's to prevent.
+   * values in a dtype that tfjs does not have are widened. tfjs tensors that share the data id see the change; that is the caller's to prevent.
    */
   ownTensorOf(info: TensorInfo): TorchTensor {
     const tensor = this.tensorOf(info);
-    if (tensor.dtype === 'bfloat16')
-      return this.relay(info, (aten, narrow) => aten('to.dtype', narrow, scalarType('float32')));
+    if (isNarrow(tensor.dtype)) return this.relay(info, widened);
     if (this.native.addon.exclusive(tensor.handle)) return tensor;
     return this.relay(info, aten => ({ ...aten('clone', tensor), layout: tensor.layout }));
   }
@@ -234,8 +234,7 @@ export class TorchBackend extends KernelBackend {
 
   /** A tensor of a dtype that JavaScript has arrays for; the caller releases it if it is another one. */
   #readable(tensor: TorchTensor): TorchTensor {
-    if (tensor.dtype !== 'bfloat16') return tensor;
-    return this.detached(aten => aten('to.dtype', tensor, scalarType('float32')));
+    return isNarrow(tensor.dtype) ? this.detached(aten => widened(aten, tensor)) : tensor;
   }
 
   override async read(dataId: DataId): Promise<BackendValues> {
@@ -315,12 +314,12 @@ function handlesOf(tensor: TorchTensor): Handle[] {
 }
 
 /**
- * A result as the data storage keeps it: of a dtype that tfjs has (no int64, no float64) or bfloat16, which is float32 to
- * tfjs; what a pending one needs is held by aliases.
+ * A result as the data storage keeps it: of a dtype that tfjs has (no int64, no float64) or takes it for (bfloat16 for
+ * float32, uint8 for int32); what a pending one needs is held by aliases.
  */
 function lasting(aten: Aten, result: KernelResult): KernelResult {
   if (isPending(result)) return { ...result, uses: result.uses.map(tensor => aten('alias', tensor)) };
-  if (result.dtype === 'bfloat16') return result;
+  if (isNarrow(result.dtype)) return result;
   const front = DTYPES[FRONT_DTYPES[result.dtype]]!;
   return front === result.dtype ? result : aten('to.dtype', result, scalarType(front));
 }

@@ -1,4 +1,8 @@
-/** In what precision the torch engine calculates: bfloat16 for convolutions, matrix products and what lies between them. */
+/**
+ * In what precision the torch engine calculates: bfloat16 for convolutions, matrix products and what lies between them; and
+ * which kernels work on the dtypes that tfjs does not have.
+ */
+import type { TorchDtype } from './addon.js';
 import { type Aten, scalarType, type TorchTensor } from './aten.js';
 
 export const PRECISIONS = ['fp32', 'tf32', 'bf16'] as const;
@@ -23,7 +27,20 @@ export function operand(aten: Aten, x: TorchTensor): TorchTensor {
   return chosen === 'bf16' && x.dtype === 'float32' ? aten('to.dtype', x, scalarType('bfloat16')) : x;
 }
 
-/** The kernels that work on bfloat16 tensors as they are; every other kernel sees them in float32. */
+/** Dtypes that tfjs does not have, and those that it takes their tensors for. */
+export type NarrowDtype = 'bfloat16' | 'uint8';
+const WIDE: Readonly<Record<NarrowDtype, TorchDtype>> = { bfloat16: 'float32', uint8: 'int32' };
+
+export function isNarrow(dtype: TorchDtype): dtype is NarrowDtype {
+  return dtype in WIDE;
+}
+
+/** A tensor in a dtype that tfjs has, with the same values. */
+export function widened(aten: Aten, x: TorchTensor): TorchTensor {
+  return isNarrow(x.dtype) ? aten('to.dtype', x, scalarType(WIDE[x.dtype])) : x;
+}
+
+/** The kernels that work on bfloat16 tensors as they are; every other kernel sees them widened. */
 const KEEP_BFLOAT16: ReadonlySet<string> = new Set([
   'Conv2D',
   'FusedConv2D',
@@ -70,6 +87,9 @@ const KEEP_BFLOAT16: ReadonlySet<string> = new Set([
   'PadV2',
 ]);
 
+/** And those on uint8 tensors, images as they were read. */
+const KEEP_UINT8: ReadonlySet<string> = new Set(['Cast', 'Identity', 'Reshape', 'Slice', 'Transpose']);
+
 /** A kernel's inputs in dtypes that it works on; an upstream gradient in that of the tensor whose gradient it is. */
 export function fitted(
   aten: Aten,
@@ -77,15 +97,17 @@ export function fitted(
   tensors: Readonly<Record<string, TorchTensor>>,
 ): Readonly<Record<string, TorchTensor>> {
   const given = Object.entries(tensors);
-  if (!given.some(([, { dtype }]) => dtype === 'bfloat16')) return tensors;
-  if (chosen !== 'bf16' || !KEEP_BFLOAT16.has(kernel)) {
-    const wide = (x: TorchTensor) =>
-      x.dtype === 'bfloat16' ? aten('to.dtype', x, scalarType('float32')) : x;
-    return Object.fromEntries(given.map(([name, x]) => [name, wide(x)]));
-  }
-  const { dy } = tensors;
-  const of = tensors.x ?? tensors.input;
-  return dy && of ? { ...tensors, dy: likeIn(aten, dy, of) } : tensors;
+  if (!given.some(([, { dtype }]) => isNarrow(dtype))) return tensors;
+  const keeps: Readonly<Record<NarrowDtype, boolean>> = {
+    bfloat16: chosen === 'bf16' && KEEP_BFLOAT16.has(kernel),
+    uint8: KEEP_UINT8.has(kernel),
+  };
+  const fits = Object.fromEntries(
+    given.map(([name, x]) => [name, isNarrow(x.dtype) && !keeps[x.dtype] ? widened(aten, x) : x]),
+  );
+  const { dy } = fits;
+  const of = fits.x ?? fits.input;
+  return keeps.bfloat16 && dy && of ? { ...fits, dy: likeIn(aten, dy, of) } : fits;
 }
 
 /** `dy` in x's dtype. */

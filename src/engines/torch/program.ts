@@ -4,6 +4,7 @@ import { unshare } from '../unshare.js';
 import type { ProgramId, ProgramReport } from './addon.js';
 import type { TorchBackend } from './backend.js';
 import { filterLayout } from './kernels/convolution.js';
+import { isNarrow } from './precision.js';
 import { Recording, type VariableTensor } from './recording.js';
 
 /** Runs `step` and writes down its operators; its outputs are its own. */
@@ -49,12 +50,12 @@ function variablesIn(torch: TorchBackend): Variable[] {
   );
 }
 
-/** Two variables with the same data would be one to a recording; and a program is given all of them in float32. */
+/** Two variables with the same data would be one to a recording; and a program is given all of them as tfjs takes them. */
 function makeDistinct(torch: TorchBackend): void {
   const seen = new Set<object>();
   for (const variable of variablesIn(torch)) {
     if (seen.has(variable.dataId)) unshare(variable);
-    if (torch.tensorOf(variable).dtype === 'bfloat16') torch.ownTensorOf(variable);
+    if (isNarrow(torch.tensorOf(variable).dtype)) torch.ownTensorOf(variable);
     seen.add(variable.dataId);
   }
 }
