@@ -1,9 +1,9 @@
 /**
- * Trains VGG8 on the full CIFAR-10 by the paper's protocol (random crop and flip) with AdamW and a decaying rate, and prints
- * the accuracy of every epoch as a table. Fetch the data first: `npm run -s padezoo -- data fetch cifar10`.
+ * Trains VGG8 on the full CIFAR-10 by the paper's protocol (random crop and flip) with AdamW, or SGD with Nesterov's momentum,
+ * and a decaying rate, and prints the accuracy of every epoch as a table. Fetch the data first: `npm run -s padezoo -- data fetch cifar10`.
  *
  *   node scripts/reproduce-cifar.mjs [--activation pau] [--epochs 90] [--precision bf16] [--batch-size 64] [--seed 1]
- *     [--learning-rate 0.002] [--weight-decay 0.2]
+ *     [--optimizer adam] [--learning-rate 0.002 (sgd: 0.05)] [--weight-decay 0.2 (sgd: 0.0005)]
  *     [--label-smoothing 0.1] [--train-images 50000] [--checkpoint FILE]
  *
  * With a checkpoint, every epoch is kept in that file, and the same command goes on after the last one.
@@ -20,19 +20,28 @@ const { values: options } = parseArgs({
     epochs: { type: 'string', default: '90' },
     precision: { type: 'string', default: 'bf16' },
     'batch-size': { type: 'string', default: '64' },
-    'learning-rate': { type: 'string', default: '0.002' },
-    'weight-decay': { type: 'string', default: '0.2' },
+    optimizer: { type: 'string', default: 'adam' },
+    'learning-rate': { type: 'string' },
+    'weight-decay': { type: 'string' },
     'label-smoothing': { type: 'string', default: '0.1' },
     seed: { type: 'string', default: '1' },
     checkpoint: { type: 'string' },
     'train-images': { type: 'string', default: '50000' },
   },
 });
+const OPTIMIZERS = {
+  adam: { rate: 0.002, weightDecay: 0.2, options: { decay: 'decoupled' } },
+  sgd: { rate: 0.05, weightDecay: 0.0005, options: { momentum: 0.9, acceleration: 'nesterov' } },
+};
+const { optimizer: name } = options;
+if (!Object.hasOwn(OPTIMIZERS, name))
+  throw new Error(`--optimizer takes ${Object.keys(OPTIMIZERS).join(' or ')}, got ${name}`);
+const usual = OPTIMIZERS[name];
 const [epochs, batchSize, learningRate, weightDecay, labelSmoothing, seed, images] = [
   options.epochs,
   options['batch-size'],
-  options['learning-rate'],
-  options['weight-decay'],
+  options['learning-rate'] ?? usual.rate,
+  options['weight-decay'] ?? usual.weightDecay,
   options['label-smoothing'],
   options.seed,
   options['train-images'],
@@ -50,7 +59,7 @@ const training = train(model, {
   epochs,
   batchSize,
   seed,
-  optimizer: { name: 'adam', learningRate, decay: 'decoupled' },
+  optimizer: { name, learningRate, ...usual.options },
   weightDecay,
   labelSmoothing,
   schedule: { name: 'cosine', warmupEpochs: 0.5 },
