@@ -17,6 +17,7 @@
 #include "dtypes.h"
 #include "program.h"
 #include "tensor_table.h"
+#include "typed_array.h"
 
 namespace padezoo {
 namespace {
@@ -172,15 +173,14 @@ class Addon : public Napi::Addon<Addon> {
   /// create(data: typed array, shape, dtype) -> handle of a dense copy
   Napi::Value Create(const Napi::CallbackInfo& info) {
     return guarded(info, [&]() -> Napi::Value {
-      const auto data = info[0].As<Napi::TypedArray>();
+      const auto [data, bytes] = memoryOf(info[0].As<Napi::TypedArray>());
       const auto dims = info[1].As<Napi::Array>();
       std::vector<int64_t> shape(dims.Length());
       for (uint32_t i = 0; i < shape.size(); i++) shape[i] = dims.Get(i).As<Napi::Number>().Int64Value();
       at::Tensor tensor = at::empty(shape, dtypeOf(info[2].As<Napi::Number>().Int32Value()));
-      TORCH_CHECK(tensor.nbytes() == data.ByteLength(), "a tensor ", tensor.scalar_type(), " ", tensor.sizes(), " has ",
-                  tensor.nbytes(), " bytes, but the data has ", data.ByteLength());
-      if (data.ByteLength())
-        std::memcpy(tensor.data_ptr(), static_cast<char*>(data.ArrayBuffer().Data()) + data.ByteOffset(), data.ByteLength());
+      TORCH_CHECK(tensor.nbytes() == bytes, "a tensor ", tensor.scalar_type(), " ", tensor.sizes(), " has ", tensor.nbytes(),
+                  " bytes, but the data has ", bytes);
+      if (bytes) std::memcpy(tensor.data_ptr(), data, bytes);
       if (!tensors_.device().is_cpu()) tensor = tensor.to(tensors_.device());
       return Napi::Number::New(info.Env(), tensors_.add(std::move(tensor)));
     });

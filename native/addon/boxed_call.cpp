@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "typed_array.h"
+
 namespace padezoo {
 namespace {
 
@@ -60,14 +62,12 @@ IValue list(const Napi::Value& value, const c10::Argument& argument, const Conve
 /// A tensor by its handle, or the bytes of a Uint8Array, which the operator borrows: uint8 [length], on the CPU. What the call
 /// gives must not be a view of it.
 at::Tensor tensor(const Napi::Value& value, const c10::Argument& argument, const TensorSource& tensors) {
-  napi_typedarray_type type = napi_float64_array;
-  size_t length = 0;
-  void* bytes = nullptr;
-  // Not by Napi::Uint8Array, which wants an ArrayBuffer; the bytes may be shared among threads.
-  if (value.IsTypedArray()) napi_get_typedarray_info(value.Env(), value, &type, &length, &bytes, nullptr, nullptr);
-  if (type != napi_uint8_array) return tensors.get(number(value, argument));
-  static uint8_t none = 0;  // an empty array may be nowhere
-  return at::from_blob(length ? bytes : &none, {static_cast<int64_t>(length)}, at::kByte);
+  if (!value.IsTypedArray()) return tensors.get(number(value, argument));
+  const auto array = value.As<Napi::TypedArray>();
+  if (array.TypedArrayType() != napi_uint8_array) mismatch(argument, "a tensor or a Uint8Array");
+  static uint8_t none = 0;
+  const auto [data, bytes] = memoryOf(array);
+  return at::from_blob(bytes ? data : &none, {static_cast<int64_t>(bytes)}, at::kByte);
 }
 
 IValue convert(const Napi::Value& value, const c10::TypePtr& type, const c10::Argument& argument, const TensorSource& tensors) {

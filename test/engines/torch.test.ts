@@ -221,3 +221,12 @@ gnuOpenMP('waiting threads soon sleep, unless the user chose how they wait', asy
   t.regex(chosen, /OMP_WAIT_POLICY = 'ACTIVE'/);
   t.notRegex(chosen, /GOMP_SPINCOUNT = '1000'/);
 });
+
+torchTest('values in memory that threads share are copied like others, from where they begin', t => {
+  const shared = new Float32Array(new SharedArrayBuffer(16));
+  shared.set([0.5, 1.5, 2.5, 3.5]);
+  const tensor = tf.tensor(shared.subarray(1));
+  shared.fill(0);
+  t.deepEqual(Array.from(tensor.dataSync()), [1.5, 2.5, 3.5]);
+  tensor.dispose();
+});
