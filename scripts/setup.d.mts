@@ -2,6 +2,9 @@
 
 export type SetupStep = 'dependencies' | 'compile' | 'images' | 'libtorch' | 'addon';
 
+/** Tells people one line of how a step goes. */
+export type Log = (line: string) => void;
+
 /** Where libtorch may come from, beside `PADEZOO_LIBTORCH`. */
 export type LibtorchSource = 'python' | 'cache' | 'pip' | 'archive' | 'debian';
 
@@ -50,7 +53,7 @@ export interface SetupOptions {
   /** look for libtorch and build anew */
   readonly again?: boolean | undefined;
   /** receives each line; standard error by default */
-  readonly log?: (line: string) => void;
+  readonly log?: Log;
   readonly quiet?: boolean;
 }
 
@@ -87,7 +90,7 @@ export function imageAddonRecordPath(): string;
  *
  * @throws SetupError that says what is missing
  */
-export function buildImageAddon(log: (line: string) => void): Promise<{
+export function buildImageAddon(log: Log): Promise<{
   readonly changed: boolean;
   readonly record: ImageAddonRecord;
 }>;

@@ -31,7 +31,7 @@ export { sourceStamp, staleOutputs } from './setup/typescript.mjs';
 /** @typedef {import('./setup.d.mts').SetupStep} SetupStep */
 /** @typedef {import('./setup.d.mts').SetupOptions} SetupOptions */
 /** @typedef {import('./setup.d.mts').LibtorchSource} LibtorchSource */
-/** @typedef {(line: string) => void} Log */
+/** @typedef {import('./setup.d.mts').Log} Log */
 
 /**
  * Builds the addon in a process of its own, all messages on standard error, and waits for it.

@@ -43,6 +43,7 @@ export class EntriesBuilder {
    * @throws CorruptFileError where there are too many, or their paths are too long together
    */
   add(entry: TarEntry, folder = ''): void {
+    if (this.#length === MAX_ENTRIES) throw this.#tooMuch();
     const row = this.#length++;
     const path = folder + entry.path;
     const start = row === 0 ? 0 : this.#ends[row - 1]!;
@@ -56,13 +57,16 @@ export class EntriesBuilder {
     this.#offsets[row] = entry.offset;
     this.#bytes[row] = entry.bytes;
     const end = start + this.#paths.write(path, start, 'utf8');
-    if (this.#length > MAX_ENTRIES || end > MAX_PATHS_BYTES)
-      throw new CorruptFileError(
-        this.archive,
-        `has more than ${MAX_ENTRIES} files, or paths of more than ${MAX_PATHS_BYTES} bytes together`,
-        'no data set does; get the archive again',
-      );
+    if (end > MAX_PATHS_BYTES) throw this.#tooMuch();
     this.#ends[row] = end;
+  }
+
+  #tooMuch(): CorruptFileError {
+    return new CorruptFileError(
+      this.archive,
+      `has more than ${MAX_ENTRIES} files, or paths of more than ${MAX_PATHS_BYTES} bytes together`,
+      'no data set does; get the archive again',
+    );
   }
 
   columns(): Columns {

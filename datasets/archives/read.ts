@@ -27,7 +27,7 @@ export function isAddress(container: string): boolean {
 export class Space {
   #kept = Buffer.alloc(0);
 
-  /** Until the next call. */
+  /** Memory of any content that is the caller's until the next call. */
   take(bytes: number): Buffer {
     if (bytes > KEPT_BYTES) return Buffer.allocUnsafe(bytes);
     if (bytes > this.#kept.length) this.#kept = Buffer.allocUnsafeSlow(Math.min(KEPT_BYTES, 2 * bytes));
@@ -41,14 +41,14 @@ export class LocationReader {
   readonly #limit = pLimit(REQUESTS_AT_ONCE);
 
   /**
-   * @param space where what a file holds may lie
+   * @param space where a file's bytes may lie, until the next read with it; what comes from an address has memory of its own
    * @throws CorruptFileError or AddressError when there are fewer bytes than there must be
    */
-  async read({ container, offset, bytes }: Location, space = new Space()): Promise<Uint8Array> {
+  async read({ container, offset, bytes }: Location, space?: Space): Promise<Uint8Array> {
     if (isAddress(container)) return this.#limit(() => readRange(container, offset, bytes));
     const length = bytes ?? fstatSync(this.#open(container)).size;
     if (length > MAX_IMAGE_BYTES) throw new Error(`has ${length} bytes, more than ${MAX_IMAGE_BYTES}`);
-    return this.readInto(container, offset, space.take(length));
+    return this.readInto(container, offset, space?.take(length) ?? Buffer.allocUnsafe(length));
   }
 
   /** Fills `buffer`, and returns it. */

@@ -62,11 +62,11 @@ IValue list(const Napi::Value& value, const c10::Argument& argument, const Conve
 /// A tensor by its handle, or the bytes of a Uint8Array, which the operator borrows: uint8 [length], on the CPU. What the call
 /// gives must not be a view of it.
 at::Tensor tensor(const Napi::Value& value, const c10::Argument& argument, const TensorSource& tensors) {
-  if (!value.IsTypedArray()) return tensors.get(number(value, argument));
-  const auto array = value.As<Napi::TypedArray>();
-  if (array.TypedArrayType() != napi_uint8_array) mismatch(argument, "a tensor or a Uint8Array");
+  if (value.IsNumber()) return tensors.get(value.As<Napi::Number>().DoubleValue());
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+    mismatch(argument, "a tensor or a Uint8Array");
   static uint8_t none = 0;
-  const auto [data, bytes] = memoryOf(array);
+  const auto [data, bytes] = memoryOf(value.As<Napi::TypedArray>());
   return at::from_blob(bytes ? data : &none, {static_cast<int64_t>(bytes)}, at::kByte);
 }
 

@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { cacheDirectory, readJson, textOf } from './places.mjs';
 import { SetupError } from './steps.mjs';
 
-/** @typedef {(line: string) => void} Log */
+/** @typedef {import('../setup.d.mts').Log} Log */
 
 const LOCK_BEAT_MS = 5_000;
 const LOCK_STALE_MS = 30_000; // six missed beats: its owner was killed

@@ -6,7 +6,7 @@ import { installWithApt, run, tailOf } from './programs.mjs';
 import { SetupError } from './steps.mjs';
 
 /** @typedef {import('../setup.d.mts').SetupStep} SetupStep */
-/** @typedef {(line: string) => void} Log */
+/** @typedef {import('../setup.d.mts').Log} Log */
 
 export const COMPILE_FLAGS = [
   '-O3',

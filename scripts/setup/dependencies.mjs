@@ -6,7 +6,7 @@ import { hashOf, isCheckout, ROOT, readJson } from './places.mjs';
 import { run, tailOf } from './programs.mjs';
 import { done, SetupError, skipped, stopwatch } from './steps.mjs';
 
-/** @typedef {(line: string) => void} Log */
+/** @typedef {import('../setup.d.mts').Log} Log */
 
 /**
  * Why `node_modules` is not what package-lock.json asks for, or undefined where it is. npm writes down what it has

@@ -26,7 +26,7 @@ import { SetupError } from './steps.mjs';
 /** @typedef {import('../setup.d.mts').Libtorch} Libtorch */
 /** @typedef {import('../setup.d.mts').AddonRecord} AddonRecord */
 /** @typedef {import('../cuda.mjs').Nvcc} Nvcc */
-/** @typedef {(line: string) => void} Log */
+/** @typedef {import('../setup.d.mts').Log} Log */
 
 const COMPILE_BYTES = 2 * 2 ** 30; // what a file that includes ATen takes at most, with room for others
 

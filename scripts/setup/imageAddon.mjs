@@ -26,7 +26,7 @@ import {
 import { done, SetupError, skipped, stopwatch } from './steps.mjs';
 
 /** @typedef {import('../setup.d.mts').ImageAddonRecord} ImageAddonRecord */
-/** @typedef {(line: string) => void} Log */
+/** @typedef {import('../setup.d.mts').Log} Log */
 
 const IMAGE_FLAGS = [
   '-std=c++17',

@@ -21,7 +21,7 @@ import { SetupError } from './steps.mjs';
 
 /** @typedef {import('../setup.d.mts').Libtorch} Libtorch */
 /** @typedef {import('../setup.d.mts').LibtorchSource} LibtorchSource */
-/** @typedef {(line: string) => void} Log */
+/** @typedef {import('../setup.d.mts').Log} Log */
 
 const PINNED_TORCH = '2.13.0';
 const CPU_INDEX = 'https://download.pytorch.org/whl/cpu';

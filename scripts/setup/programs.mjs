@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { onPath, ROOT } from './places.mjs';
 
-/** @typedef {(line: string) => void} Log */
+/** @typedef {import('../setup.d.mts').Log} Log */
 
 /**
  * Runs a program to its end. Its output is kept, or shown on standard error (`show`), which leaves standard output alone.

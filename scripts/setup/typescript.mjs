@@ -6,7 +6,7 @@ import { filesBelow, hashOf, isCheckout, ROOT, readJson, textOf } from './places
 import { run } from './programs.mjs';
 import { done, SetupError, skipped, stopwatch } from './steps.mjs';
 
-/** @typedef {(line: string) => void} Log */
+/** @typedef {import('../setup.d.mts').Log} Log */
 
 /**
  * The sources that tsc compiles: the folders of tsconfig.json's `include`.

@@ -129,10 +129,14 @@ function deviceOf(backend: tf.KernelBackend): string {
   return backend instanceof TorchBackend ? backend.native.addon.device() : '';
 }
 
-/** `'bfloat16[2,3]'`: the dtype of the tensor itself, where tfjs knows two by one name. */
+/**
+ * `'bfloat16[2,3]'`: the dtype of the tensor itself, where tfjs knows two by one name; of a variable that which a program
+ * would be given.
+ */
 function typed(input: tf.Tensor): string {
   const torch = tf.backend();
-  const { dtype, shape } = torch instanceof TorchBackend ? torch.tensorOf(input) : input;
+  if (!(torch instanceof TorchBackend)) return `${input.dtype}[${input.shape}]`;
+  const { dtype, shape } = input instanceof tf.Variable ? torch.wideTensorOf(input) : torch.tensorOf(input);
   return `${dtype}[${shape}]`;
 }
 

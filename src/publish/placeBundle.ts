@@ -21,14 +21,14 @@ import { type Bytes, MANIFEST_FILE } from './manifest.js';
 /**
  * Puts a complete bundle at `to`. Until the last rename an older bundle there is untouched, and it is deleted only
  * after the new one is in its place; when the process dies, only hidden files beside it are left.
- * @param entries safe paths and their bytes, written in this order
+ * @param files by safe paths, written in their order
  * @param archived whether there is to be a `<to>.tar.gz` with the same files
  * @param marker what an older one has in its folder, without which nothing is replaced
  * @throws BundleTargetError when something other than a bundle or an empty folder is there
  */
 export async function placeBundle(
   to: string,
-  entries: Iterable<readonly [string, Bytes]>,
+  files: ReadonlyMap<string, Bytes>,
   {
     archived = false,
     marker = MANIFEST_FILE,
@@ -41,7 +41,6 @@ export async function placeBundle(
   const beside = join(parent, `.${basename(directory)}.${process.pid}-${randomUUID().slice(0, 8)}`);
   const [fresh, freshArchive, old] = [`${beside}.new`, `${beside}.tar.gz`, `${beside}.old`];
   try {
-    const files = new Map(entries);
     const writing = [writeFolder(fresh, files), ...(archived ? [writeArchive(freshArchive, files)] : [])];
     await Promise.allSettled(writing); // neither goes on where the other failed and all is removed
     await Promise.all(writing);

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import test from 'ava';
 import { CompiledStep } from '../../src/engines/compiledStep.js';
+import { engine } from '../../src/index.js';
 import { bytePixels, normalisedPixels, normalisingTable } from '../../src/ops/pixels.js';
 import { torchTest } from '../support/engine.js';
 
@@ -112,6 +113,42 @@ for (const [name, use] of Object.entries(USES))
     );
     t.deepEqual(results[0], results[1]);
   });
+
+for (const precision of ['fp32', 'bf16'] as const)
+  torchTest(`a gradient is as of int32 where bytes come in: ${precision}`, async t => {
+    await engine.use('torch', { precision });
+    t.teardown(() => engine.use('torch', { precision: 'fp32' }));
+    for (const activation of [tf.leakyRelu, tf.relu, tf.relu6]) {
+      const [ofBytes, ofIntegers] = tf.tidy(() =>
+        [
+          bytePixels(imageBytes(), IMAGE),
+          tf.tensor4d(Int32Array.from(imageBytes()), [...IMAGE], 'int32'),
+        ].map(x =>
+          Array.from(
+            tf
+              .grad((x: tf.Tensor) => tf.mul(activation(x), 0.3))(x)
+              .dataSync(),
+          ),
+        ),
+      );
+      t.deepEqual(ofBytes, ofIntegers, activation.name);
+    }
+  });
+
+torchTest('a compiled step reads a variable of bytes, as its input as well', async t => {
+  await engine.use('torch');
+  const variable = tf.variable(bytePixels(imageBytes(), IMAGE));
+  const step = new CompiledStep(([x]) => [tf.add(tf.sum(x!), tf.sum(variable))]);
+  const total = imageBytes().reduce((sum, byte) => sum + byte);
+  const run = (x: tf.Tensor) => step.run([x])[0]!.dataSync()[0];
+  for (let i = 0; i < 4; i++) t.is(run(bytePixels(imageBytes(), IMAGE)), 2 * total);
+  variable.assign(bytePixels(imageBytes(), IMAGE));
+  t.is(run(variable), 2 * total);
+  variable.assign(bytePixels(imageBytes(), IMAGE));
+  t.is(run(bytePixels(imageBytes(), IMAGE)), 2 * total);
+  step.dispose();
+  variable.dispose();
+});
 
 torchTest(
   'bytes take a byte each, whoever reads them, and are widened where they are a variable',

@@ -62,19 +62,22 @@ test('a folder or a file that is not a bundle is refused and stays as it is', as
   t.deepEqual(readdirSync(folder).sort(), ['backup.tar.gz', 'file', 'thesis']);
 });
 
-test('a write that fails half way leaves the older bundle, and nothing else', async t => {
-  const folder = await temporaryFolder(t);
-  const files = await smallBundle();
-  const to = join(folder, 'small');
-  await placeBundle(to, files);
-  function* failing(): Generator<[string, Bytes]> {
-    yield ['padezoo.json', utf8('{}')];
-    throw new Error('no space left on device');
-  }
-  await t.throwsAsync(placeBundle(to, failing()), { message: /no space/ });
-  t.deepEqual(sorted((await readBundle(to)).files), sorted(files));
-  t.deepEqual(readdirSync(folder), ['small']);
-});
+for (const archived of [false, true])
+  test(`a write that fails half way leaves the older bundle, and nothing else${archived ? '; so with an archive' : ''}`, async t => {
+    const folder = await temporaryFolder(t);
+    const files = await smallBundle();
+    const to = join(folder, 'small');
+    await placeBundle(to, files);
+    class Failing extends Map<string, Bytes> {
+      override *[Symbol.iterator](): MapIterator<[string, Bytes]> {
+        yield ['padezoo.json', utf8('{}')];
+        throw new Error('no space left on device');
+      }
+    }
+    await t.throwsAsync(placeBundle(to, new Failing(), { archived }), { message: /no space/ });
+    t.deepEqual(sorted((await readBundle(to)).files), sorted(files));
+    t.deepEqual(readdirSync(folder), ['small']);
+  });
 
 test('a writer that is killed half way leaves the older bundle', async t => {
   const folder = await temporaryFolder(t);
@@ -84,12 +87,14 @@ test('a writer that is killed half way leaves the older bundle', async t => {
   const module = new URL('../../src/publish/placeBundle.js', import.meta.url).href;
   const script = `
     import { placeBundle } from ${JSON.stringify(module)};
-    function* dying() {
-      yield ['padezoo.json', new Uint8Array(9)];
-      process.kill(process.pid, 'SIGKILL');
-      yield ['README.md', new Uint8Array(9)];
+    class Dying extends Map {
+      *[Symbol.iterator]() {
+        yield ['padezoo.json', new Uint8Array(9)];
+        process.kill(process.pid, 'SIGKILL');
+        yield ['README.md', new Uint8Array(9)];
+      }
     }
-    await placeBundle(${JSON.stringify(to)}, dying());`;
+    await placeBundle(${JSON.stringify(to)}, new Dying());`;
   const { signal } = spawnSync(process.execPath, ['--input-type=module', '--eval', script]);
   t.is(signal, 'SIGKILL');
   t.deepEqual(sorted((await readBundle(to)).files), sorted(files));

@@ -125,13 +125,18 @@ export class TorchBackend extends KernelBackend {
     for (const handle of handlesOf(tensor)) this.native.addon.release(handle);
   }
 
+  /** The tensor behind a tfjs tensor, from now on in a dtype that tfjs has. */
+  wideTensorOf(info: TensorInfo): TorchTensor {
+    const tensor = this.tensorOf(info);
+    return isNarrow(tensor.dtype) ? this.relay(info, widened) : tensor;
+  }
+
   /**
-   * The tensor behind a tfjs tensor, for changing it in place: if a view shares its memory, it gets memory of its own;
-   * values in a dtype that tfjs does not have are widened. tfjs tensors that share the data id see the change; that is the caller's to prevent.
+   * The tensor behind a tfjs tensor, for changing it in place: widened, and if a view shares its memory, with memory of its
+   * own. tfjs tensors that share the data id see the change; that is the caller's to prevent.
    */
   ownTensorOf(info: TensorInfo): TorchTensor {
-    const tensor = this.tensorOf(info);
-    if (isNarrow(tensor.dtype)) return this.relay(info, widened);
+    const tensor = this.wideTensorOf(info);
     if (this.native.addon.exclusive(tensor.handle)) return tensor;
     return this.relay(info, aten => ({ ...aten('clone', tensor), layout: tensor.layout }));
   }

@@ -40,55 +40,62 @@ export function widened(aten: Aten, x: TorchTensor): TorchTensor {
   return isNarrow(x.dtype) ? aten('to.dtype', x, scalarType(WIDE[x.dtype])) : x;
 }
 
-/** The kernels that work on bfloat16 tensors as they are; every other kernel sees them widened. */
-const KEEP_BFLOAT16: ReadonlySet<string> = new Set([
-  'Conv2D',
-  'FusedConv2D',
-  'Conv2DBackpropInput',
-  'Conv2DBackpropFilter',
-  'DepthwiseConv2dNative',
-  'FusedDepthwiseConv2D',
-  'DepthwiseConv2dNativeBackpropInput',
-  'DepthwiseConv2dNativeBackpropFilter',
-  'BatchMatMul',
-  '_FusedMatMul',
-  'MaxPool',
-  'MaxPoolGrad',
-  'AvgPool',
-  'AvgPoolGrad',
-  'Pade',
-  'PadeGrad',
-  'NoisyPade',
-  'NoisyPadeGrad',
-  'Relu',
-  'ReluGrad',
-  'Relu6',
-  'Relu6Grad',
-  'LeakyRelu',
-  'LeakyReluGrad',
-  'Swish',
-  'SwishGrad',
-  'ExponentialUnit',
-  'ExponentialUnitGrad',
-  'Hinges',
-  'HingesGrad',
-  'RandomSlopes',
-  'Maxout',
-  'MaxoutGrad',
-  'Add',
-  'AddN',
-  'Sum',
-  'Mean',
-  'Identity',
-  'Reshape',
-  'Transpose',
-  'Concat',
-  'Slice',
-  'PadV2',
-]);
+/** The kernels that work on tensors of these dtypes as they are; every other kernel sees them widened. */
+const KEEPS: Readonly<Record<NarrowDtype, ReadonlySet<string>>> = {
+  bfloat16: new Set([
+    'Conv2D',
+    'FusedConv2D',
+    'Conv2DBackpropInput',
+    'Conv2DBackpropFilter',
+    'DepthwiseConv2dNative',
+    'FusedDepthwiseConv2D',
+    'DepthwiseConv2dNativeBackpropInput',
+    'DepthwiseConv2dNativeBackpropFilter',
+    'BatchMatMul',
+    '_FusedMatMul',
+    'MaxPool',
+    'MaxPoolGrad',
+    'AvgPool',
+    'AvgPoolGrad',
+    'Pade',
+    'PadeGrad',
+    'NoisyPade',
+    'NoisyPadeGrad',
+    'Relu',
+    'ReluGrad',
+    'Relu6',
+    'Relu6Grad',
+    'LeakyRelu',
+    'LeakyReluGrad',
+    'Swish',
+    'SwishGrad',
+    'ExponentialUnit',
+    'ExponentialUnitGrad',
+    'Hinges',
+    'HingesGrad',
+    'RandomSlopes',
+    'Maxout',
+    'MaxoutGrad',
+    'Add',
+    'AddN',
+    'Sum',
+    'Mean',
+    'Identity',
+    'Reshape',
+    'Transpose',
+    'Concat',
+    'Slice',
+    'PadV2',
+  ]),
+  /** Images as they were read. */
+  uint8: new Set(['Cast', 'Identity', 'Reshape', 'Slice', 'Transpose']),
+};
 
-/** And those on uint8 tensors, images as they were read. */
-const KEEP_UINT8: ReadonlySet<string> = new Set(['Cast', 'Identity', 'Reshape', 'Slice', 'Transpose']);
+/** Whether a kernel takes the tensor as it is. */
+function fits(kernel: string, { dtype }: TorchTensor): boolean {
+  if (!isNarrow(dtype)) return true;
+  return (dtype !== 'bfloat16' || chosen === 'bf16') && KEEPS[dtype].has(kernel);
+}
 
 /** A kernel's inputs in dtypes that it works on; an upstream gradient in that of the tensor whose gradient it is. */
 export function fitted(
@@ -98,16 +105,13 @@ export function fitted(
 ): Readonly<Record<string, TorchTensor>> {
   const given = Object.entries(tensors);
   if (!given.some(([, { dtype }]) => isNarrow(dtype))) return tensors;
-  const keeps: Readonly<Record<NarrowDtype, boolean>> = {
-    bfloat16: chosen === 'bf16' && KEEP_BFLOAT16.has(kernel),
-    uint8: KEEP_UINT8.has(kernel),
-  };
-  const fits = Object.fromEntries(
-    given.map(([name, x]) => [name, isNarrow(x.dtype) && !keeps[x.dtype] ? widened(aten, x) : x]),
-  );
-  const { dy } = fits;
-  const of = fits.x ?? fits.input;
-  return keeps.bfloat16 && dy && of ? { ...fits, dy: likeIn(aten, dy, of) } : fits;
+  const inputs = Object.fromEntries(
+    given.map(([name, x]) => [name, fits(kernel, x) ? x : widened(aten, x)]),
+  ) as Record<string, TorchTensor>;
+  const { dy } = inputs;
+  const of = inputs.x ?? inputs.input;
+  const isOfFloats = of?.dtype === 'bfloat16' || of?.dtype === 'float32'; // bytes have no gradient in their own dtype
+  return dy && of && isOfFloats ? { ...inputs, dy: likeIn(aten, dy, of) } : inputs;
 }
 
 /** `dy` in x's dtype. */

@@ -4,7 +4,6 @@ import { unshare } from '../unshare.js';
 import type { ProgramId, ProgramReport } from './addon.js';
 import type { TorchBackend } from './backend.js';
 import { filterLayout } from './kernels/convolution.js';
-import { isNarrow } from './precision.js';
 import { Recording, type VariableTensor } from './recording.js';
 
 /** Runs `step` and writes down its operators; its outputs are its own. */
@@ -55,7 +54,7 @@ function makeDistinct(torch: TorchBackend): void {
   const seen = new Set<object>();
   for (const variable of variablesIn(torch)) {
     if (seen.has(variable.dataId)) unshare(variable);
-    if (isNarrow(torch.tensorOf(variable).dtype)) torch.ownTensorOf(variable);
+    torch.wideTensorOf(variable);
     seen.add(variable.dataId);
   }
 }

@@ -4,11 +4,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Answer, Batch, Request, SessionSetting } from './thread.js';
 
 const SESSION = {
-  /** The engine has the other half. */
+  /** The engine is at work beside it. */
   intraOpNumThreads: Math.max(1, availableParallelism() >> 1),
-  /** Its own arena of memory costs more than it saves for batches as large as ours: a quarter of the processor's time. */
+  /** Its own arena of memory costs a quarter of the processor's time with batches as large as ours. */
   enableCpuMemArena: false,
-  /** Threads that wait for work sleep: where other programs run as well, spinning costs a quarter more of the processor. */
+  /** Threads that wait sleep: where other programs run as well, spinning costs as much again. */
   extra: { session: { intra_op: { allow_spinning: '0' } } },
 };
 

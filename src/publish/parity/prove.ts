@@ -84,7 +84,7 @@ export async function prove(
   inputs: ParityInputs,
   { nodeOf, look }: Watch,
 ): Promise<Proof> {
-  /** Has one thing to do at a time; onnxruntime's thread fills the gaps that it leaves. */
+  /** One format after the other, for their weights are large; onnxruntime's thread fills the gaps that the engine leaves. */
   const engine = pLimit(1);
   const reference = engine(referenceOf, model, inputs);
   const proveOne = async (format: Format): Promise<ParityRecord> => {
@@ -98,8 +98,12 @@ export async function prove(
       runtime.dispose();
     }
   };
-  const proofs = formats.map(format => (format === 'onnx' ? proveOne(format) : engine(proveOne, format)));
-  await Promise.allSettled([reference, ...proofs]); // what they use is disposed once nothing runs any more
+  const afterIt = async (format: Format) => {
+    await reference; // without it there is nothing to prove
+    return proveOne(format);
+  };
+  const proofs = formats.map(format => (format === 'onnx' ? proveOne(format) : engine(afterIt, format)));
+  await Promise.allSettled([reference, ...proofs]); // the caller then disposes model and inputs
   return { records: await Promise.all(proofs), logits: (await reference).logits };
 }
 
