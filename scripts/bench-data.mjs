@@ -34,7 +34,7 @@ const { values: options } = parseArgs({
 const [images, rounds] = [options.images, options.rounds].map(Number);
 const [SIZE, BATCH] = [224, 32];
 const STEPS = 12;
-const COPIES = 3; // of each file in the data set, so that an epoch is long beside the workers' start
+const COPIES = 10; // of each file in the data set, so that an epoch is long beside the start of its workers
 const SHAPES = [
   [500, 375],
   [500, 375],
