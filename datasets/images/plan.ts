@@ -63,11 +63,8 @@ function axis(inputs: number, size: number, from: number, outputs: number, filte
   const start = weights.first[0]!;
   const last = outputs - 1;
   const end = weights.first[last]! + weights.count[last]!;
-  return {
-    from: start,
-    length: end - start,
-    weights: { ...weights, first: weights.first.map(index => index - start) },
-  };
+  for (let i = 0; i < outputs; i++) weights.first[i]! -= start;
+  return { from: start, length: end - start, weights };
 }
 
 function requireInside(

@@ -52,9 +52,10 @@ export function weightsOf(
   const filterScale = Math.max(scale, 1);
   const support = reach * filterScale;
   const taps = Math.ceil(support) * 2 + 1;
-  const first = new Int32Array(outputs);
-  const count = new Int32Array(outputs);
-  const weights = new Int32Array(outputs * taps);
+  const memory = new Int32Array(outputs * (2 + taps)); // one, because the collector counts them
+  const first = memory.subarray(0, outputs);
+  const count = memory.subarray(outputs, 2 * outputs);
+  const weights = memory.subarray(2 * outputs);
   const values = new Float64Array(taps);
   const step = 1 / filterScale;
   for (let i = 0; i < outputs; i++) {
