@@ -5,7 +5,8 @@
  *
  *   node scripts/bench-data.mjs [--images 600] [--rounds 5] [--workers 1,2|none] [--step mobileNetV2|none] [--python python3]
  *
- * torchvision is measured where PADEZOO_PYTHON (or --python) has it (scripts/bench-data.py).
+ * torchvision is measured where PADEZOO_PYTHON (or --python) has it (scripts/bench-data.py). For the first table, start it with
+ * `taskset -c 0`: on one core sharp's threads do not pay for waking each other on another.
  */
 import { spawn } from 'node:child_process';
 import { linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
