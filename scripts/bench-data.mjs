@@ -147,7 +147,7 @@ async function startPeer(photos) {
   return answer && { ...answer, ask, close: () => child.stdin.end() };
 }
 
-/** Epochs by one and more workers: decoded into shared memory, as the native decoder is to be judged, and as tensors of bytes. */
+/** Epochs by one and more workers: decoded into the ring of shared memory, which is the workers' part, and as tensors of bytes. */
 async function compareWorkers(addon) {
   const { engine } = await import('../dist/src/index.js');
   await engine.ready(); // torch where it can be had, as in training

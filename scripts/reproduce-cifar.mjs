@@ -1,6 +1,7 @@
 /**
  * Trains VGG8 on the full CIFAR-10 by the paper's protocol (random crop and flip) with AdamW, or SGD with Nesterov's momentum,
- * and a decaying rate, and prints the accuracy of every epoch as a table. Fetch the data first: `npm run -s padezoo -- data fetch cifar10`.
+ * and a decaying rate, and prints the accuracy of every epoch as a table. Fetch the data first:
+ * `npm run -s padezoo -- data fetch cifar10`.
  *
  *   node scripts/reproduce-cifar.mjs [--activation pau] [--epochs 90] [--precision bf16] [--batch-size 64] [--seed 1]
  *     [--optimizer adam] [--learning-rate 0.002 (sgd: 0.05)] [--weight-decay 0.2 (sgd: 0.0005)]

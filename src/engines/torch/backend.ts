@@ -22,7 +22,7 @@ import {
   scalarType,
   type TorchTensor,
 } from './aten.js';
-import { isNarrow, widened } from './precision.js';
+import { isNarrow, WIDE, widened } from './precision.js';
 import type { RecordedProgram, Recording } from './recording.js';
 
 /** What a data id stands for. Strings stay in JavaScript: libtorch has none. */
@@ -46,12 +46,11 @@ const DTYPES: Partial<Record<DataType, TorchDtype>> = {
 const FRONT_DTYPES: Record<TorchDtype, DataType> = {
   float32: 'float32',
   float64: 'float32',
-  bfloat16: 'float32',
   int32: 'int32',
   int64: 'int32',
-  uint8: 'int32',
   bool: 'bool',
   complex64: 'complex64',
+  ...WIDE,
 };
 
 /** Elements from which `data()` copies on another thread; below, changing threads takes longer than copying. */

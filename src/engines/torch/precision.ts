@@ -28,8 +28,8 @@ export function operand(aten: Aten, x: TorchTensor): TorchTensor {
 }
 
 /** Dtypes that tfjs does not have, and those that it takes their tensors for. */
-export type NarrowDtype = 'bfloat16' | 'uint8';
-const WIDE: Readonly<Record<NarrowDtype, TorchDtype>> = { bfloat16: 'float32', uint8: 'int32' };
+export const WIDE = { bfloat16: 'float32', uint8: 'int32' } as const;
+type NarrowDtype = keyof typeof WIDE;
 
 export function isNarrow(dtype: TorchDtype): dtype is NarrowDtype {
   return dtype in WIDE;

@@ -8,7 +8,7 @@ const SESSION = {
   intraOpNumThreads: Math.max(1, availableParallelism() >> 1),
   /** Its own arena of memory costs a quarter of the processor's time with batches as large as ours. */
   enableCpuMemArena: false,
-  /** Threads that wait sleep: where other programs run as well, spinning costs as much again. */
+  /** Threads that wait sleep: where other programs run as well, spinning costs a quarter more of the processor. */
   extra: { session: { intra_op: { allow_spinning: '0' } } },
 };
 
