@@ -35,7 +35,8 @@ const { values: options } = parseArgs({
 const [images, rounds] = [options.images, options.rounds].map(Number);
 const [SIZE, BATCH] = [224, 32];
 const STEPS = 12;
-const COPIES = 10; // of each file in the data set, so that an epoch is long beside the start of its workers
+const COPIES = 20; // of each file in the data set
+const WARM = 1 / 3; // of an epoch, before its clock starts: V8 compiles each worker's code, once for however many images
 const SHAPES = [
   [500, 375],
   [500, 375],
@@ -193,37 +194,43 @@ function decodedEpoch({ decoder, workers }) {
     checkTrainOptions({ batchSize: BATCH, seed: 1, epoch: 0 }, split.length, 'bench-data'),
   );
   const work = { where: 'bench-data', split, viewing, batchSize: BATCH, order, summary };
-  return measured(decodedBatches(work, StreamOptions.parse({ decoder, workers })), summary);
+  return measured(decodedBatches(work, StreamOptions.parse({ decoder, workers })), summary, {
+    warm: WARM * split.length,
+  });
 }
 
 /** The same through a data set, handed over as tensors. */
-async function tensorEpoch({ decoder, workers }, each = () => {}, { pixels = 'uint8', most } = {}) {
+async function tensorEpoch({ decoder, workers }, { use = () => {}, pixels = 'uint8', ...timing } = {}) {
   const { datasets, tf } = await import('../dist/src/index.js');
   const data = datasets.imageFolder({ train: folder, test: folder, workers, decoder });
   const batches = data.train({ batchSize: BATCH, seed: 1, epoch: 0, pixels });
-  const use = async batch => {
-    await each(batch);
+  const useAndDispose = async batch => {
+    await use(batch);
     tf.dispose([batch.images, batch.labels]);
   };
-  return measured(batches, batches.summary, use, most);
+  return measured(batches, batches.summary, {
+    use: useAndDispose,
+    warm: WARM * data.length.train,
+    ...timing,
+  });
 }
 
-/** The clock starts with the first batch, when the workers run. */
-async function measured(batches, summary, use = () => {}, most = Infinity) {
+/** The clock starts with the first batch after `warm` images, and stops after `most` batches more. */
+async function measured(batches, summary, { use = () => {}, warm, most = Infinity }) {
   let began;
   let usage;
   let first = 0;
   let waited = 0;
   let count = 0;
   for await (const batch of batches) {
-    if (began === undefined) {
+    if (began === undefined && summary.images >= warm) {
       began = performance.now();
       usage = process.cpuUsage();
       first = summary.images;
       waited = summary.waitedMs;
     }
     await use(batch);
-    if (++count > most) break;
+    if (began !== undefined && ++count > most) break;
   }
   const seconds = (performance.now() - began) / 1000;
   const { user, system } = process.cpuUsage(usage);
@@ -246,12 +253,16 @@ async function measureStall() {
   const times = [];
   const { rate, waiting } = await tensorEpoch(
     { decoder: 'auto', workers: 1 },
-    ({ images: pixels, labels }) => {
-      const started = performance.now();
-      step.run(pixels, labels, 1e-4);
-      times.push(performance.now() - started);
+    {
+      use({ images: pixels, labels }) {
+        const started = performance.now();
+        step.run(pixels, labels, 1e-4);
+        times.push(performance.now() - started);
+      },
+      pixels: 'float32',
+      warm: 0,
+      most: STEPS,
     },
-    { pixels: 'float32', most: STEPS },
   );
   console.log(
     `\n${options.step} with PAUs, batches of ${BATCH}, one worker, ${times.length} steps: a step takes ${middle(times).toFixed(0)} ms, ` +

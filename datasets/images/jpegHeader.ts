@@ -11,11 +11,13 @@ export interface JpegHeader {
   readonly coding: 'huffman' | 'other';
   /** Whether it has an EXIF block. */
   readonly exif: boolean;
+  /** Where its frame begins, behind which the pixels are. */
+  readonly at: number;
 }
 
 const EXIF = 0x45786966; // 'Exif'
 
-/** undefined where the bytes are no JPEG, or its markers do not lead to a frame. */
+/** undefined where the bytes are no JPEG, or its markers do not lead to a frame, or that is empty. */
 export function readJpegHeader(bytes: Uint8Array): JpegHeader | undefined {
   if (bytes.length < 4 || bytes[0] !== 0xff || bytes[1] !== 0xd8) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -33,13 +35,16 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader | undefined {
     const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
     if (isFrame) {
       if (length < 8) return undefined;
+      const [height, width] = [view.getUint16(at + 5), view.getUint16(at + 7)];
+      if (height * width === 0) return undefined;
       return {
         precision: bytes[at + 4]!,
-        height: view.getUint16(at + 5),
-        width: view.getUint16(at + 7),
+        height,
+        width,
         components: bytes[at + 9]!,
         coding: marker <= 0xc2 ? 'huffman' : 'other',
         exif,
+        at,
       };
     }
     // Before the frame come tables, comments and applications' own blocks only.

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import test from 'ava';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { imageAddon } from '../../../datasets/images/addon.js';
 import { type DecodeOptions, decodeInto } from '../../../datasets/images/decode.js';
 import { readJpegHeader } from '../../../datasets/images/jpegHeader.js';
@@ -103,13 +103,18 @@ test('an EXIF orientation is applied where that is asked for', async t => {
   }
 });
 
-/** Any image as noise, larger than the fixtures. */
-async function noise(random: RandomStream): Promise<{ jpeg: Buffer; width: number; height: number }> {
-  const [width, height] = [1 + random.below(200), 1 + random.below(150)];
+/** Noise, larger than the fixtures. */
+function noise(random: RandomStream, width: number, height: number): Sharp {
   const raw = Buffer.from(
     Array.from({ length: width * height * 3 }, (_, i) => 128 + 90 * Math.sin(i / 31) + random.below(30)),
   );
-  const jpeg = await sharp(raw, { raw: { width, height, channels: 3 } })
+  return sharp(raw, { raw: { width, height, channels: 3 } });
+}
+
+/** A JPEG of any size and kind. */
+async function anyJpeg(random: RandomStream): Promise<{ jpeg: Buffer; width: number; height: number }> {
+  const [width, height] = [1 + random.below(200), 1 + random.below(150)];
+  const jpeg = await noise(random, width, height)
     .greyscale(random.below(4) === 0)
     .jpeg({
       quality: 50 + random.below(51),
@@ -123,7 +128,7 @@ async function noise(random: RandomStream): Promise<{ jpeg: Buffer; width: numbe
 jpegTest('any part that is decoded on its own is that part of the whole', async t => {
   for (let seed = 0; seed < 60; seed++) {
     const random = new RandomStream(seed, 'part');
-    const { jpeg, width, height } = await noise(random);
+    const { jpeg, width, height } = await anyJpeg(random);
     const pixels = await sharp(jpeg).toColourspace('srgb').raw().toBuffer();
     for (let i = 0; i < 10; i++) {
       const [x, y] = [random.below(width), random.below(height)];
@@ -139,6 +144,38 @@ jpegTest('any part that is decoded on its own is that part of the whole', async 
     }
   }
 });
+
+const refusal = /premature end|warning treated as error/i;
+
+for (const decoder of decoders)
+  for (const chromaSubsampling of ['4:2:0', '4:4:4'])
+    test(`${decoder}, ${chromaSubsampling}: a file that is cut off is refused wherever it is, damage in what is seen too`, async t => {
+      const jpeg = await noise(new RandomStream(1), 90, 150).jpeg({ chromaSubsampling }).toBuffer();
+      let [refused, accepted] = [0, 0];
+      for (const height of [11, 16, 19]) {
+        const view = (): View => ({ ...whole(80, height), crop: { x: 3, y: 32, width: 80, height } });
+        const sound = await decoded(jpeg, view, decoder);
+        for (let at = jpeg.length - 3; at > 0.15 * jpeg.length; at -= 67) {
+          const cut = decoded(jpeg.subarray(0, at), view, decoder);
+          await t.throwsAsync(cut, { message: refusal }, `cut off at ${at}`);
+          const damaged = Buffer.from(jpeg);
+          damaged.writeUInt16BE(0xffd0, at); // a marker that does not belong there: what follows is grey
+          try {
+            t.is(
+              await decoded(damaged, view, decoder),
+              sound,
+              `seen to row ${32 + height}, damaged at ${at}`,
+            );
+            accepted++;
+          } catch (error) {
+            t.regex((error as Error).message, refusal);
+            refused++;
+          }
+        }
+      }
+      t.true(refused > 50);
+      t.is(accepted > 50, decoder === 'sharp', 'libjpeg-turbo reads the rest, sharp does not');
+    });
 
 addonTest('with AVX2, in plain C++ and in TypeScript, resampling gives the same bits', t => {
   for (let seed = 0; seed < 400; seed++) {
@@ -219,7 +256,7 @@ pythonTest('torchvision on Pillow, asked now, sees the same of random images', a
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   for (let seed = 0; seed < 40; seed++) {
     const random = new RandomStream(seed, 'asked');
-    const { jpeg, width, height } = await noise(random);
+    const { jpeg, width, height } = await anyJpeg(random);
     const [x, y] = [random.below(width), random.below(height)];
     const crop = [x, y, 1 + random.below(width - x), 1 + random.below(height - y)];
     const views: Seen[] = [
