@@ -47,7 +47,7 @@ __device__ __forceinline__ void store(const Call& call, const Target& target, in
   const int64_t at = set * call.denominators() + k - first;
   if (call.form == Form::SumOfAbsolutes) {  // d|b|/db, 0 at 0
     const float b = call.denominator[at];
-    value = b > 0 ? value : b < 0 ? -value : 0;
+    value *= (b > 0) - (b < 0);
   }
   target.denominator[at] = static_cast<float>(value);
 }

@@ -1,14 +1,16 @@
-// Runs the GPU's Padé kernels on the CPU, from their very source (native/cuda), thread after thread, and compares every
-// output and every coefficient's gradient with the float64 reference. Prints one JSON line a case; test/native/padeCuda.test.ts
-// judges them.
+// Runs the GPU's Padé kernels on the CPU, from their very source (native/pade_cuda.cu on onHost/cuda_runtime.h), and compares
+// every output and every coefficient's gradient with the float64 reference. Prints one JSON line a case;
+// test/native/padeCuda.test.ts judges them.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <random>
 #include <vector>
 
+#include "../../native/cuda/pade_cuda.h"
 #include "../../native/cuda/pade_walk.h"
 #include "../../native/operators/pade_reference.h"
+#include "onHost/cuda_runtime.h"
 
 using namespace pade;
 namespace gpu = pade::cuda;
@@ -25,6 +27,7 @@ struct Case {
   int64_t resident;  // blocks at once: fewer blocks make longer ways
   float scale;       // of x
   int shift;         // elements that x lies behind a 16-byte boundary
+  bool awkward;      // with the largest numbers among them, beside which the others add nothing to a coefficient's gradient
 };
 
 struct Errors {
@@ -39,31 +42,43 @@ void see(double& worst, double got, double expected, double scale) {
   if (!(error <= worst)) worst = std::isnan(error) ? INFINITY : error;
 }
 
-/// The grid of a call, thread after thread; `sums` are [sets][U::sums].
-template <typename T, int V, typename U, bool Backward>
-void runGrid(const gpu::Call& call, int64_t resident, std::vector<double>& sums) {
-  const gpu::Plan plan = gpu::planOf<V>(call, resident);
-  Noise noise;
-  if (call.amplitude > 0)
-    for (int pair = 0; pair < Noise::kPairs; pair++) gpu::readNoise(call, noise, pair);
-  // As the device adds: a thread's own sums, a column's over the block's rows and over the blocks, a set's over its columns.
-  std::vector<double> columns(plan.columns * U::sums);
-  for (int64_t block = 0; block < plan.blocks; block++)
-    for (int tile = 0; tile < plan.tiles; tile++)
-      for (int thread = 0; thread < gpu::kThreads; thread++) {
-        const gpu::Place place = gpu::placeOf<V>(call, plan, block, tile, thread);
-        double own[U::sums] = {};
-        gpu::walk<T, V, U, Backward>(call, plan, place, noise, [&](int sum, double value) { own[sum] += value; });
-        if (!place.active) continue;
-        for (int i = 0; i < U::sums; i++) columns[place.column * U::sums + i] += own[i];
-      }
-  sums.assign(call.sets * U::sums, 0);
-  for (int64_t set = 0; set < call.sets; set++) {
-    const int64_t from = call.sets > 1 ? gpu::firstColumn<V>(call, set) : 0;
-    const int64_t to = call.sets > 1 ? gpu::firstColumn<V>(call, set + 1) : plan.columns;
-    for (int64_t column = from; column < to; column++)
-      for (int i = 0; i < U::sums; i++) sums[set * U::sums + i] += columns[column * U::sums + i];
+template <typename T>
+constexpr gpu::Type typeOf = std::is_same<T, float>::value      ? gpu::Type::Float32
+                             : std::is_same<T, Bfloat16>::value ? gpu::Type::Bfloat16
+                                                                : gpu::Type::Float16;
+
+/// Memory that was never written and must not be beyond its end: NaN in all types.
+struct Poisoned {
+  static constexpr size_t kGuard = 64;
+  std::vector<unsigned char> bytes;
+  explicit Poisoned(size_t size) : bytes(size + kGuard, 0xff) {}
+  bool isGuarded() const {
+    for (size_t i = bytes.size() - kGuard; i < bytes.size(); i++)
+      if (bytes[i] != 0xff) return false;
+    return true;
   }
+  template <typename V>
+  V* as() { return reinterpret_cast<V*>(bytes.data()); }
+};
+
+/// What backward gives beside the gradient by x.
+struct CoefficientGradients {
+  Poisoned numerator, denominator;
+  bool operator==(const CoefficientGradients& other) const {
+    return numerator.bytes == other.numerator.bytes && denominator.bytes == other.denominator.bytes;
+  }
+};
+
+template <typename T>
+CoefficientGradients runBackward(const gpu::Call& call, onHost::Order order, Errors& errors) {
+  onHost::order = order;
+  Poisoned scratch(gpu::scratchBytes(call, typeOf<T>));
+  CoefficientGradients found{Poisoned(call.sets * (call.m + 1) * sizeof(float)),
+                             Poisoned(call.sets * call.denominators() * sizeof(float))};
+  gpu::backward(call, typeOf<T>, scratch.as<void>(), found.numerator.as<float>(), found.denominator.as<float>(), nullptr);
+  for (const Poisoned* memory : {&scratch, &found.numerator, &found.denominator})
+    if (!memory->isGuarded()) errors.unwritten++;
+  return found;
 }
 
 template <typename T>
@@ -76,6 +91,8 @@ void runCase(const Case& c, const char* type) {
   for (float& v : numerator) v = normal(random);
   // All of one sign, and x as well where that is not enough: where S cancels, float32 loses digits in any evaluation.
   for (float& v : denominator) v = (c.form == Form::Unsafe ? 0.1f : 0.5f) * std::fabs(normal(random)) + 0.05f;
+  if (c.form == Form::SumOfAbsolutes)  // which knows no sign
+    for (size_t k = 0; k < denominator.size(); k++) denominator[k] *= k % 3 == 1 ? -1 : k % 7 == 2 ? 0 : 1;
   const int64_t length = c.elements + c.shift + V;
   struct alignas(16) Chunk { unsigned char bytes[16]; };
   std::vector<Chunk> memory[3];
@@ -91,8 +108,8 @@ void runCase(const Case& c, const char* type) {
     gpu::narrow(x[i], isPositive ? std::fabs(normal(random)) * c.scale : normal(random) * c.scale);
     gpu::narrow(gradient[i], normal(random));
   }
-  if (c.elements > 40) {  // 0, the largest and what is no number
-    gpu::narrow(x[3], 0);
+  if (c.elements > 40) gpu::narrow(x[3], 0);
+  if (c.awkward) {
     gpu::narrow(x[17], 3e38f);
     gpu::narrow(x[18], -6e4f);
     gpu::narrow(x[38], 1025);
@@ -181,44 +198,41 @@ void runCase(const Case& c, const char* type) {
     for (int64_t i = -c.shift; i < 0; i++) if (!isPoison(i)) errors.unwritten++;
   };
 
-  const auto run = [&](auto width, auto unrolled) {
-    constexpr int Width = decltype(width)::value;
-    using U = decltype(unrolled);
-    std::vector<double> found, again;
-    call.gradient = nullptr;
-    runGrid<T, Width, U, false>(call, c.resident, found);
-    for (int64_t i = 0; i < c.elements; i++) {
-      if (isPoison(i)) errors.unwritten++;
-      const Element e = reference(i, 0, false);
-      see(errors.values, gpu::widen(out[i]), rounded(e.y), std::fmax(1, sizesOf(e, sets[i % c.channels * c.sets / c.channels]).y));
-    }
-    guarded();
+  onHost::residentBlocks = static_cast<int>(c.resident);
+  onHost::order = onHost::Order::forward;
+  gpu::forward(call, typeOf<T>, nullptr);
+  for (int64_t i = 0; i < c.elements; i++) {
+    if (isPoison(i)) errors.unwritten++;
+    const Element e = reference(i, 0, false);
+    see(errors.values, gpu::widen(out[i]), rounded(e.y), std::fmax(1, sizesOf(e, sets[i % c.channels * c.sets / c.channels]).y));
+  }
+  guarded();
+  poison();
+  call.gradient = gradient;
+  CoefficientGradients found = runBackward<T>(call, onHost::Order::forward, errors);
+  const std::vector<T> first(out, out + c.elements);
+  for (int64_t i = 0; i < c.elements; i++) {
+    if (isPoison(i)) errors.unwritten++;
+    const double g = gpu::widen(gradient[i]);
+    const Element e = reference(i, g, true);
+    const double size = std::fabs(g) * sizesOf(e, sets[i % c.channels * c.sets / c.channels]).slope;
+    see(errors.gradients, gpu::widen(out[i]), rounded(g * e.slope), std::fmax(1, size));
+  }
+  guarded();
+  for (const onHost::Order order : {onHost::Order::backward, onHost::Order::shuffled}) {
     poison();
-    call.gradient = gradient;
-    runGrid<T, Width, U, true>(call, c.resident, found);
-    std::vector<T> first(out, out + c.elements);
-    for (int64_t i = 0; i < c.elements; i++) {
-      if (isPoison(i)) errors.unwritten++;
-      const double g = gpu::widen(gradient[i]);
-      const Element e = reference(i, g, true);
-      const double size = std::fabs(g) * sizesOf(e, sets[i % c.channels * c.sets / c.channels]).slope;
-      see(errors.gradients, gpu::widen(out[i]), rounded(g * e.slope), std::fmax(1, size));
-    }
-    guarded();
-    runGrid<T, Width, U, true>(call, c.resident, again);
+    if (!(runBackward<T>(call, order, errors) == found)) errors.different++;
     if (std::memcmp(first.data(), out, c.elements * sizeof(T)) != 0) errors.different++;
-    if (std::memcmp(found.data(), again.data(), found.size() * sizeof(double)) != 0) errors.different++;
-    for (int64_t set = 0; set < c.sets; set++) {
-      for (int i = 0; i <= c.m; i++)
-        see(errors.numerator, found[set * U::sums + i], sums[set].a[i], sizes[set].a[i]);
-      for (int k = firstB; k <= c.n; k++)
-        see(errors.denominator, found[set * U::sums + U::m + 1 + k], sums[set].b[k], sizes[set].b[k]);
+  }
+  for (int64_t set = 0; set < c.sets; set++) {
+    for (int i = 0; i <= c.m; i++)
+      see(errors.numerator, found.numerator.as<float>()[set * (c.m + 1) + i], static_cast<float>(sums[set].a[i]), sizes[set].a[i]);
+    for (int k = firstB; k <= c.n; k++) {
+      const int64_t at = set * (c.n + 1 - firstB) + k - firstB;
+      const double side = c.form != Form::SumOfAbsolutes ? 1 : denominator[at] > 0 ? 1 : denominator[at] < 0 ? -1 : 0;
+      see(errors.denominator, found.denominator.as<float>()[at], static_cast<float>(side * sums[set].b[k]), sizes[set].b[k]);
     }
-  };
-  if (gpu::isWide<T>(call))
-    gpu::forUnrolled<true>(call, [&](auto u) { run(std::integral_constant<int, V>{}, u); });
-  else
-    gpu::forUnrolled<false>(call, [&](auto u) { run(std::integral_constant<int, 1>{}, u); });
+  }
   std::printf("{\"name\":\"%s\",\"type\":\"%s\",\"wide\":%s,\"resolution\":%g,\"values\":%.3g,\"gradients\":%.3g,"
               "\"numerator\":%.3g,\"denominator\":%.3g,\"unwritten\":%lld,\"different\":%lld}\n",
               c.name, type, gpu::isWide<T>(call) ? "true" : "false", resolution, std::fmin(errors.values, 1e300),
@@ -232,31 +246,38 @@ int main() {
   const Form sum = Form::AbsoluteSum, polynomial = Form::AbsolutePolynomial, absolutes = Form::SumOfAbsolutes,
              unsafe = Form::Unsafe;
   const Case cases[] = {
-      {"absolute-sum [5,4]", sum, 5, 4, 1, 0, 10007, 1, 1, 3, 2, 0},
-      {"absolute-sum [5,4], q 0.1", sum, 5, 4, 0.1, 0, 4099, 1, 1, 2, 2, 0},
-      {"absolute-sum [3,2]", sum, 3, 2, 1, 0, 4099, 1, 1, 2, 2, 0},
-      {"absolute-sum [7,6]", sum, 7, 6, 1, 0, 4099, 1, 1, 2, 2, 0},
-      {"absolute-sum [10,10]", sum, 10, 10, 1, 0, 4099, 1, 1, 2, 2, 0},
-      {"absolute-sum [2,9]", sum, 2, 9, 1, 0, 4099, 1, 1, 2, 2, 0},
-      {"absolute-sum [0,0]", sum, 0, 0, 1, 0, 515, 1, 1, 2, 2, 0},
-      {"absolute-polynomial [5,4]", polynomial, 5, 4, 0.1, 0, 4099, 1, 1, 2, 2, 0},
-      {"absolute-polynomial [6,8]", polynomial, 6, 8, 1, 0, 4099, 1, 1, 2, 2, 0},
-      {"sum-of-absolutes [5,4]", absolutes, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 0},
-      {"sum-of-absolutes [9,3]", absolutes, 9, 3, 0.5, 0, 4099, 1, 1, 2, 2, 0},
-      {"unsafe [5,4]", unsafe, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 0},
-      {"large x", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 1e30f, 0},
-      {"noise [5,4]", sum, 5, 4, 1, 0.01f, 4099, 1, 1, 2, 2, 0},
-      {"noise [4,2] of sum-of-absolutes", absolutes, 4, 2, 1, 0.5f, 4099, 1, 1, 2, 2, 0},
-      {"noise [8,7] of absolute-polynomial", polynomial, 8, 7, 1, 0.1f, 4099, 1, 1, 2, 1, 0},
-      {"behind a boundary", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 1},
-      {"per channel, 10 channels", sum, 5, 4, 1, 0, 5130, 10, 10, 4, 2, 0},
-      {"per channel, 300 channels", sum, 5, 4, 1, 0, 9900, 300, 300, 5, 2, 0},
-      {"8 groups of 64 channels", sum, 5, 4, 1, 0, 8192, 64, 8, 4, 2, 0},
-      {"3 groups of 7 channels", absolutes, 5, 4, 1, 0, 4095, 7, 3, 4, 2, 0},
-      {"4 groups of 2080 channels", sum, 7, 7, 1, 0, 20800, 2080, 4, 3, 2, 0},
-      {"noise per channel", polynomial, 5, 4, 1, 0.1f, 4096, 16, 16, 4, 1, 0},
-      {"5 elements", sum, 5, 4, 1, 0, 5, 1, 1, 3, 2, 0},
-      {"1 element", sum, 5, 4, 1, 0, 1, 1, 1, 3, 2, 0},
+      {"absolute-sum [5,4]", sum, 5, 4, 1, 0, 10007, 1, 1, 3, 2, 0, false},
+      {"absolute-sum [5,4], q 0.1", sum, 5, 4, 0.1, 0, 4099, 1, 1, 2, 2, 0, false},
+      {"absolute-sum [3,2]", sum, 3, 2, 1, 0, 4099, 1, 1, 2, 2, 0, false},
+      {"absolute-sum [7,6]", sum, 7, 6, 1, 0, 4099, 1, 1, 2, 2, 0, false},
+      {"absolute-sum [10,10]", sum, 10, 10, 1, 0, 4099, 1, 1, 2, 2, 0, false},
+      {"absolute-sum [2,9]", sum, 2, 9, 1, 0, 4099, 1, 1, 2, 2, 0, false},
+      {"absolute-sum [0,0]", sum, 0, 0, 1, 0, 515, 1, 1, 2, 2, 0, false},
+      {"absolute-polynomial [5,4]", polynomial, 5, 4, 0.1, 0, 4099, 1, 1, 2, 2, 0, false},
+      {"absolute-polynomial [6,8]", polynomial, 6, 8, 1, 0, 4099, 1, 1, 2, 2, 0, false},
+      {"sum-of-absolutes [5,4]", absolutes, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 0, false},
+      {"sum-of-absolutes [9,3]", absolutes, 9, 3, 0.5, 0, 4099, 1, 1, 2, 2, 0, false},
+      {"unsafe [5,4]", unsafe, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 0, false},
+      {"large x", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 1e30f, 0, true},
+      {"the largest x", sum, 5, 4, 1, 0, 10007, 1, 1, 3, 2, 0, true},
+      {"the largest x of sum-of-absolutes", absolutes, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 0, true},
+      {"the largest x of absolute-polynomial [6,8]", polynomial, 6, 8, 1, 0, 4099, 1, 1, 2, 2, 0, true},
+      {"the largest x, noise", sum, 5, 4, 1, 0.01f, 4099, 1, 1, 2, 2, 0, true},
+      {"the largest x, per channel", sum, 5, 4, 1, 0, 5130, 10, 10, 4, 2, 0, true},
+      {"noise [5,4]", sum, 5, 4, 1, 0.01f, 4099, 1, 1, 2, 2, 0, false},
+      {"noise [4,2] of sum-of-absolutes", absolutes, 4, 2, 1, 0.5f, 4099, 1, 1, 2, 2, 0, false},
+      {"noise [8,7] of absolute-polynomial", polynomial, 8, 7, 1, 0.1f, 4099, 1, 1, 2, 1, 0, false},
+      {"behind a boundary", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 1, false},
+      {"per channel, 10 channels", sum, 5, 4, 1, 0, 5130, 10, 10, 4, 2, 0, false},
+      {"per channel, 300 channels", sum, 5, 4, 1, 0, 9900, 300, 300, 5, 2, 0, false},
+      {"8 groups of 64 channels", sum, 5, 4, 1, 0, 8192, 64, 8, 4, 2, 0, false},
+      {"3 groups of 7 channels", absolutes, 5, 4, 1, 0, 4095, 7, 3, 4, 2, 0, false},
+      {"4 groups of 2080 channels", sum, 7, 7, 1, 0, 20800, 2080, 4, 3, 2, 0, false},
+      {"40 blocks", sum, 5, 4, 1, 0, 170003, 1, 1, 40, 2, 0, false},
+      {"per channel, 12 blocks", sum, 5, 4, 1, 0, 41040, 10, 10, 12, 2, 0, false},
+      {"noise per channel", polynomial, 5, 4, 1, 0.1f, 4096, 16, 16, 4, 1, 0, false},
+      {"5 elements", sum, 5, 4, 1, 0, 5, 1, 1, 3, 2, 0, false},
+      {"1 element", sum, 5, 4, 1, 0, 1, 1, 1, 3, 2, 0, false},
   };
   for (const Case& c : cases) {
     runCase<float>(c, "float32");
