@@ -215,7 +215,7 @@ async function tensorEpoch({ decoder, workers }, { use = () => {}, pixels = 'uin
   });
 }
 
-/** The clock starts with the first batch after `warm` images, and stops after `most` batches more. */
+/** From the first batch after `warm` images to the `most`th after that. */
 async function measured(batches, summary, { use = () => {}, warm, most = Infinity }) {
   let began;
   let usage;
@@ -223,14 +223,15 @@ async function measured(batches, summary, { use = () => {}, warm, most = Infinit
   let waited = 0;
   let count = 0;
   for await (const batch of batches) {
-    if (began === undefined && summary.images >= warm) {
+    await use(batch);
+    if (began !== undefined) {
+      if (++count === most) break;
+    } else if (summary.images >= warm) {
       began = performance.now();
       usage = process.cpuUsage();
       first = summary.images;
       waited = summary.waitedMs;
     }
-    await use(batch);
-    if (began !== undefined && ++count > most) break;
   }
   const seconds = (performance.now() - began) / 1000;
   const { user, system } = process.cpuUsage(usage);

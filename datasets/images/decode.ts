@@ -22,7 +22,7 @@ sharp.concurrency(1); // images, not parts of them, are decoded side by side
  * @param view what is to be seen of an image of that size
  * @param out `[window.height, window.width, 3]` bytes, written; of no meaning where it throws
  * @throws Error when the image is damaged in any way that its decoder notices: libjpeg-turbo wherever it is damaged, sharp in a
- *   JPEG down to what is seen, or when it is cut off
+ *   JPEG down to what is seen, and when it is cut off
  */
 export async function decodeInto(
   bytes: Uint8Array,
@@ -79,8 +79,8 @@ function endOfStrip(row: number): number {
 }
 
 /** Whether its end marker is there: of a file that is cut off all rows are to be asked for, so that it is noticed. */
-function hasEnd(bytes: Uint8Array, { at }: JpegHeader): boolean {
-  for (let i = bytes.length - 2; i > at; i--) if (bytes[i] === 0xff && bytes[i + 1] === 0xd9) return true;
+function hasEnd(bytes: Uint8Array, { scan }: JpegHeader): boolean {
+  for (let i = bytes.length - 2; i > scan; i--) if (bytes[i] === 0xff && bytes[i + 1] === 0xd9) return true;
   return false;
 }
 

@@ -11,45 +11,43 @@ export interface JpegHeader {
   readonly coding: 'huffman' | 'other';
   /** Whether it has an EXIF block. */
   readonly exif: boolean;
-  /** Where its frame begins, behind which the pixels are. */
-  readonly at: number;
+  /** Where its first scan begins, in which the pixels are. */
+  readonly scan: number;
 }
 
 const EXIF = 0x45786966; // 'Exif'
+const SCAN = 0xda;
+/** Tables, restart intervals and comments. */
+const BESIDE = new Set([0xc4, 0xcc, 0xdb, 0xdd, 0xfe]);
 
-/** undefined where the bytes are no JPEG, or its markers do not lead to a frame, or that is empty. */
+/** undefined where the bytes are no JPEG, or its markers do not lead to one frame and a scan, or that is empty. */
 export function readJpegHeader(bytes: Uint8Array): JpegHeader | undefined {
   if (bytes.length < 4 || bytes[0] !== 0xff || bytes[1] !== 0xd8) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let exif = false;
+  let frame: Omit<JpegHeader, 'exif' | 'scan'> | undefined;
   for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff; ) {
     const marker = bytes[at + 1]!;
     if (marker === 0xff) {
       at++; // a fill byte
       continue;
     }
+    if (marker === SCAN) return frame && { ...frame, exif, scan: at };
     const length = view.getUint16(at + 2);
     const end = at + 2 + length;
     if (length < 2 || end > bytes.length) return undefined;
     if (marker === 0xe1 && length >= 6 && view.getUint32(at + 4) === EXIF) exif = true;
-    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-    if (isFrame) {
-      if (length < 8) return undefined;
-      const [height, width] = [view.getUint16(at + 5), view.getUint16(at + 7)];
-      if (height * width === 0) return undefined;
-      return {
-        precision: bytes[at + 4]!,
-        height,
-        width,
-        components: bytes[at + 9]!,
-        coding: marker <= 0xc2 ? 'huffman' : 'other',
-        exif,
-        at,
-      };
-    }
-    // Before the frame come tables, comments and applications' own blocks only.
-    if (![0xc4, 0xcc, 0xdb, 0xdd, 0xfe].includes(marker) && (marker & 0xf0) !== 0xe0) return undefined;
+    if (isFrame(marker)) {
+      const [height, width] = length < 8 ? [0, 0] : [view.getUint16(at + 5), view.getUint16(at + 7)];
+      if (frame || height * width === 0) return undefined;
+      const coding = marker <= 0xc2 ? 'huffman' : 'other';
+      frame = { width, height, precision: bytes[at + 4]!, components: bytes[at + 9]!, coding };
+    } else if (!BESIDE.has(marker) && (marker & 0xf0) !== 0xe0) return undefined;
     at = end;
   }
   return undefined;
+}
+
+function isFrame(marker: number): boolean {
+  return marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
 }

@@ -87,20 +87,30 @@ for (const { name, kind, width, height, image, sha256: expected, views } of jpeg
   });
 }
 
-test('an EXIF orientation is applied where that is asked for', async t => {
+test('an EXIF orientation is applied where that is asked for, wherever in the file it is', async t => {
   const { image, width, height } = jpegFixtures.find(({ name }) => name.startsWith('turned by EXIF'))!;
-  const bytes = Buffer.from(image, 'base64');
-  for (const decoder of decoders) {
-    const sizes: string[] = [];
-    const out = new Uint8Array(3 * width * height);
-    const view = (w: number, h: number) => {
-      sizes.push(`${w} x ${h}`);
-      return whole(w, h);
-    };
-    await decodeInto(bytes, { orientation: 'apply', decoder }, view, out);
-    t.deepEqual(sizes, [`${height} x ${width}`]);
-    t.is(sha256(out), sha256(await sharp(bytes).autoOrient().raw().toBuffer()));
-  }
+  const before = Buffer.from(image, 'base64');
+  const start = before.indexOf(Buffer.from([0xff, 0xe1]));
+  const end = start + 2 + before.readUInt16BE(start + 2);
+  const without = Buffer.concat([before.subarray(0, start), before.subarray(end)]);
+  const scan = without.indexOf(Buffer.from([0xff, 0xda]));
+  const behind = Buffer.concat([
+    without.subarray(0, scan),
+    before.subarray(start, end),
+    without.subarray(scan),
+  ]);
+  for (const bytes of [before, behind])
+    for (const decoder of decoders) {
+      const sizes: string[] = [];
+      const out = new Uint8Array(3 * width * height);
+      const view = (w: number, h: number) => {
+        sizes.push(`${w} x ${h}`);
+        return whole(w, h);
+      };
+      await decodeInto(bytes, { orientation: 'apply', decoder }, view, out);
+      t.deepEqual(sizes, [`${height} x ${width}`]);
+      t.is(sha256(out), sha256(await sharp(bytes).autoOrient().raw().toBuffer()));
+    }
 });
 
 /** Noise, larger than the fixtures. */
@@ -147,15 +157,26 @@ jpegTest('any part that is decoded on its own is that part of the whole', async 
 
 const refusal = /premature end|warning treated as error/i;
 
+/** A segment in a JPEG before the marker: of a kind, with what it says. */
+function withSegment(jpeg: Buffer, before: number, kind: number, content: Buffer): Buffer {
+  const at = jpeg.indexOf(Buffer.from([0xff, before]));
+  const head = Buffer.from([0xff, kind, 0, content.length + 2]);
+  return Buffer.concat([jpeg.subarray(0, at), head, content, jpeg.subarray(at)]);
+}
+
+/** An end marker in a comment: the image's own is not yet the last. */
+const END = Buffer.from([0xff, 0xd9]);
+
 for (const decoder of decoders)
   for (const chromaSubsampling of ['4:2:0', '4:4:4'])
     test(`${decoder}, ${chromaSubsampling}: a file that is cut off is refused wherever it is, damage in what is seen too`, async t => {
-      const jpeg = await noise(new RandomStream(1), 90, 150).jpeg({ chromaSubsampling }).toBuffer();
+      const plain = await noise(new RandomStream(1), 90, 150).jpeg({ chromaSubsampling }).toBuffer();
+      const jpeg = withSegment(withSegment(plain, 0xc0, 0xfe, END), 0xda, 0xfe, END);
       let [refused, accepted] = [0, 0];
-      for (const height of [11, 16, 19]) {
-        const view = (): View => ({ ...whole(80, height), crop: { x: 3, y: 32, width: 80, height } });
+      for (const height of [8, 13, 16]) {
+        const view = (): View => ({ ...whole(80, height), crop: { x: 3, y: 35, width: 80, height } });
         const sound = await decoded(jpeg, view, decoder);
-        for (let at = jpeg.length - 3; at > 0.15 * jpeg.length; at -= 67) {
+        for (let at = jpeg.length - 6; at > 0.15 * jpeg.length; at -= 67) {
           const cut = decoded(jpeg.subarray(0, at), view, decoder);
           await t.throwsAsync(cut, { message: refusal }, `cut off at ${at}`);
           const damaged = Buffer.from(jpeg);
@@ -164,7 +185,7 @@ for (const decoder of decoders)
             t.is(
               await decoded(damaged, view, decoder),
               sound,
-              `seen to row ${32 + height}, damaged at ${at}`,
+              `seen to row ${35 + height}, damaged at ${at}`,
             );
             accepted++;
           } catch (error) {
