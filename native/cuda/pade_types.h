@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "pade_element.h"
 
@@ -66,24 +67,41 @@ PADE_INLINE void narrow(Float16& to, float v) {
 template <typename T>
 constexpr int kWide = 16 / static_cast<int>(sizeof(T));
 
-/// V elements that are read and written in one access.
+/// V elements that are written in one access.
 template <typename T, int V>
 struct alignas(V * sizeof(T)) Pack {
   T of[V];
 };
 
+/// V elements that were read in one access, in words of 32 bits: elements of 16 nvcc would take apart and put together again.
 template <typename T, int V>
-PADE_INLINE Pack<T, V> loadPack(const T* from) {
-  Pack<T, V> pack;
+struct Words {
+  uint32_t of[V * sizeof(T) / 4];
+};
+template <typename T>
+struct Words<T, 1> {
+  T of;
+};
+
+template <typename T, int V>
+PADE_INLINE float widenAt(const Words<T, V>& words, int e) {
+  if constexpr (V == 1) return widen(words.of);
+  else if constexpr (sizeof(T) == 4) return floatOf(words.of[e]);
+  else if constexpr (std::is_same<T, Bfloat16>::value) return floatOf(e % 2 ? words.of[e / 2] & 0xffff0000u : words.of[e / 2] << 16);
+  else return widen(T{static_cast<uint16_t>(words.of[e / 2] >> 16 * (e % 2))});
+}
+
+template <typename T, int V>
+PADE_INLINE Words<T, V> loadWords(const T* from) {
+  Words<T, V> words;
 #ifdef __CUDA_ARCH__
-  if (V * sizeof(T) == 16) {
-    const uint4 words = *reinterpret_cast<const uint4*>(from);
-    memcpy(&pack, &words, 16);
-    return pack;
+  if constexpr (V * sizeof(T) == 16) {
+    const uint4 four = *reinterpret_cast<const uint4*>(from);
+    return {{four.x, four.y, four.z, four.w}};
   }
 #endif
-  memcpy(&pack, from, sizeof pack);
-  return pack;
+  memcpy(&words, from, sizeof words);
+  return words;
 }
 
 template <typename T, int V>

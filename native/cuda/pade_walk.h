@@ -68,12 +68,14 @@ constexpr bool isLarge = U::sums > 16 || U::noisy;
 template <typename T, int V, typename U, bool Backward, typename Add>
 PADE_INLINE void walk(const Call& call, const Plan& plan, const Place& place, const Noise& noise, const Add& add) {
   constexpr int kBatch = isLarge<U> ? 1 : V == 1 ? 4 : Backward ? 1 : 2;  // vectors on their way at once
-  constexpr float limit = limitOf(U::most);
+  // Backward has registers for few threads only, so each reads its next vector before it calculates with this one.
+  constexpr bool kAhead = Backward && !isLarge<U> && V > 1;
   const T* x = static_cast<const T*>(call.x);
   const T* gradient = static_cast<const T*>(call.gradient);
   T* out = static_cast<T*>(call.out);
   Sums<U> sums;
   const Set<U> set(call, place.set);
+  const float limit = set.limit(call);
   const auto one = [&](int64_t at) {  // from memory to memory, in float64
     T result;
     narrow(result, careful<U>(widen(x[at]), Backward ? widen(gradient[at]) : 0, static_cast<uint32_t>(at), call, noise,
@@ -86,24 +88,34 @@ PADE_INLINE void walk(const Call& call, const Plan& plan, const Place& place, co
     sums = Sums<U>();
   };
   const int64_t step = plan.blocks * plan.width();
+  struct Batch {
+    Words<T, V> x[kBatch], gradient[kBatch];
+  };
+  const auto load = [&](int64_t v) {
+    Batch batch;
+    PADE_UNROLL
+    for (int j = 0; j < kBatch; j++) {
+      if (v + j * step >= plan.vectors) continue;
+      batch.x[j] = loadWords<T, V>(x + (v + j * step) * V);
+      if (Backward) batch.gradient[j] = loadWords<T, V>(gradient + (v + j * step) * V);
+    }
+    return batch;
+  };
   int chain = 0;
   if (place.active) {
+    Batch next;
+    if (kAhead) next = load(place.first);
     PADE_ROLLED
     for (int64_t v = place.first; v < plan.vectors; v += kBatch * step) {
-      Pack<T, V> xs[kBatch], gs[kBatch];
-      PADE_UNROLL
-      for (int j = 0; j < kBatch; j++)
-        if (j == 0 || v + j * step < plan.vectors) {
-          xs[j] = loadPack<T, V>(x + (v + j * step) * V);
-          if (Backward) gs[j] = loadPack<T, V>(gradient + (v + j * step) * V);
-        }
+      const Batch now = kAhead ? next : load(v);
+      if (kAhead) next = load(v + kBatch * step);
       PADE_UNROLL
       for (int j = 0; j < kBatch; j++) {
         const int64_t at = (v + j * step) * V;
         if (j > 0 && v + j * step >= plan.vectors) continue;
         bool fits = true;
         PADE_UNROLL
-        for (int e = 0; e < V; e++) fits = fits && fabsf(widen(xs[j].of[e])) <= limit;
+        for (int e = 0; e < V; e++) fits = fits && fabsf(widenAt(now.x[j], e)) <= limit;
         if (!fits) {
           PADE_ROLLED
           for (int e = 0; e < V; e++) one(at + e);
@@ -112,7 +124,7 @@ PADE_INLINE void walk(const Call& call, const Plan& plan, const Place& place, co
         Pack<T, V> results;
         PADE_UNROLL
         for (int e = 0; e < V; e++)
-          narrow(results.of[e], fast<U, Backward>(widen(xs[j].of[e]), Backward ? widen(gs[j].of[e]) : 0,
+          narrow(results.of[e], fast<U, Backward>(widenAt(now.x[j], e), Backward ? widenAt(now.gradient[j], e) : 0,
                                                   static_cast<uint32_t>(at + e), call, noise, set, &sums));
         storePack<T, V>(out + at, results);
       }

@@ -28,6 +28,7 @@ struct Case {
   float scale;       // of x
   int shift;         // elements that x lies behind a 16-byte boundary
   bool awkward;      // with the largest numbers among them, beside which the others add nothing to a coefficient's gradient
+  float coefficients = 1;  // their size
 };
 
 struct Errors {
@@ -91,6 +92,8 @@ void runCase(const Case& c, const char* type) {
   for (float& v : numerator) v = normal(random);
   // All of one sign, and x as well where that is not enough: where S cancels, float32 loses digits in any evaluation.
   for (float& v : denominator) v = (c.form == Form::Unsafe ? 0.1f : 0.5f) * std::fabs(normal(random)) + 0.05f;
+  for (auto* each : {&numerator, &denominator})
+    for (float& v : *each) v *= c.coefficients;
   if (c.form == Form::SumOfAbsolutes)  // which knows no sign
     for (size_t k = 0; k < denominator.size(); k++) denominator[k] *= k % 3 == 1 ? -1 : k % 7 == 2 ? 0 : 1;
   const int64_t length = c.elements + c.shift + V;
@@ -273,6 +276,9 @@ int main() {
       {"8 groups of 64 channels", sum, 5, 4, 1, 0, 8192, 64, 8, 4, 2, 0, false},
       {"3 groups of 7 channels", absolutes, 5, 4, 1, 0, 4095, 7, 3, 4, 2, 0, false},
       {"4 groups of 2080 channels", sum, 7, 7, 1, 0, 20800, 2080, 4, 3, 2, 0, false},
+      {"large coefficients", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 3e5f, 0, false, 1e16f},
+      {"large coefficients of absolute-polynomial", polynomial, 5, 4, 1e-38, 0, 4099, 1, 1, 2, 3e5f, 0, false, 1e16f},
+      {"small q", polynomial, 5, 4, 1e-39, 0, 4099, 1, 1, 2, 2, 0, false, 1e-30f},
       {"40 blocks", sum, 5, 4, 1, 0, 170003, 1, 1, 40, 2, 0, false},
       {"per channel, 12 blocks", sum, 5, 4, 1, 0, 41040, 10, 10, 12, 2, 0, false},
       {"noise per channel", polynomial, 5, 4, 1, 0.1f, 4096, 16, 16, 4, 1, 0, false},
