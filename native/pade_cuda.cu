@@ -151,11 +151,13 @@ template <typename Body>
 void choose(const Call& call, Type type, const Body& body) {
   const auto typed = [&](auto element) {
     using T = decltype(element);
-    constexpr int V = kWide<T>;
-    if (isWide<T>(call))
-      forUnrolled<!std::is_same<T, Float16>::value>(call, [&](auto u) { body(element, std::integral_constant<int, V>{}, u); });
-    else
-      forUnrolled<false>(call, [&](auto u) { body(element, std::integral_constant<int, 1>{}, u); });
+    const auto wide = [&](auto u) {  // the largest kernel calculates for so long that reading element by element does
+      using U = decltype(u);
+      constexpr int V = U::noisy && U::m == kMaxDegree ? 1 : kWide<T>;
+      body(element, std::integral_constant<int, V>{}, u);
+    };
+    if (isWide<T>(call)) forUnrolled<!std::is_same<T, Float16>::value>(call, wide);
+    else forUnrolled<false>(call, [&](auto u) { body(element, std::integral_constant<int, 1>{}, u); });
   };
   if (type == Type::Float32) typed(float{});
   else if (type == Type::Bfloat16) typed(Bfloat16{});

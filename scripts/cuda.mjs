@@ -2,7 +2,7 @@
 /**
  * Compiles the CUDA kernels, which need nvcc alone, and reads from its resource report whether registers spill.
  *
- *   node scripts/cuda.mjs [--output FILE]        prints { nvcc, architectures, kernels, spills, registers } as JSON
+ *   node scripts/cuda.mjs [--output FILE]        prints { nvcc, architectures, kernels, spills, frames, registers } as JSON
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
@@ -78,12 +78,14 @@ export function compileCommand(nvcc, output) {
 }
 
 /**
- * What ptxas reports: kernels that spill, and the most registers that one takes.
+ * What ptxas reports: kernels that spill, those that have local memory (a stack frame) at all, and the most registers that one
+ * takes.
  *
  * @param {string} report
  */
 export function resourcesIn(report) {
   const spills = [];
+  const frames = [];
   const architectures = new Set();
   let kernel = '';
   for (const line of report.split('\n')) {
@@ -92,6 +94,8 @@ export function resourcesIn(report) {
       kernel = `${entry[1]} (${entry[2]})`;
       architectures.add(entry[2]);
     }
+    const [, frame] = /(\d+) bytes stack frame/.exec(line) ?? [];
+    if (Number(frame ?? 0) > 0) frames.push(kernel);
     const [, stores, loads] = /(\d+) bytes spill stores, (\d+) bytes spill loads/.exec(line) ?? [];
     if (Number(stores ?? 0) + Number(loads ?? 0) > 0) spills.push(kernel);
   }
@@ -100,6 +104,7 @@ export function resourcesIn(report) {
     architectures: [...architectures].sort(),
     kernels: registers.length,
     spills,
+    frames,
     registers: Math.max(...registers),
   };
 }

@@ -59,9 +59,10 @@ PADE_INLINE constexpr float limitOf(int degree) {
   return limit;
 }
 
-/// Coefficients up to which `fast` neither overflows below its limit nor divides by what reciprocalOf flushes.
+/// With coefficients up to this and q from that on, `fast` neither overflows below its limit (not even P/Q²) nor divides by what
+/// reciprocalOf flushes.
 constexpr float kLargeCoefficient = 1 << 20;
-constexpr double kSmallQ = 0x1p-100;
+constexpr double kSmallQ = 0x1p-40;
 
 /// Of normal numbers whose reciprocals are normal: others are flushed, which takes a third of the instructions.
 PADE_INLINE float reciprocalOf(float v) {
@@ -111,14 +112,14 @@ struct Set {
     }
   }
 
-  /// The largest |x| that `fast` takes; none where a coefficient is large or NaN.
-  PADE_INLINE float limit(const Call& call) const {
-    bool fits = call.q >= kSmallQ || call.form == Form::Unsafe;
+  /// Whether `fast` takes them: no coefficient is large or NaN.
+  PADE_INLINE bool isOrdinary(const Call& call) const {
+    bool ordinary = call.q >= kSmallQ || call.form == Form::Unsafe;
     PADE_UNROLL
-    for (int i = 0; i <= U::m; i++) fits = fits && fabsf(a[i]) <= kLargeCoefficient;
+    for (int i = 0; i <= U::m; i++) ordinary = ordinary && fabsf(a[i]) <= kLargeCoefficient;
     PADE_UNROLL
-    for (int k = 0; k <= U::n; k++) fits = fits && fabsf(b[k]) <= kLargeCoefficient;
-    return fits ? limitOf(U::most) : -1;
+    for (int k = 0; k <= U::n; k++) ordinary = ordinary && fabsf(b[k]) <= kLargeCoefficient;
+    return ordinary;
   }
 };
 
@@ -150,7 +151,7 @@ struct Sums {
   }
 };
 
-/// In float32, for |x| up to the set's limit. With `sums` it is the gradient by x, and adds to them; else it is y.
+/// In float32, for |x| up to the limit and ordinary coefficients. With `sums` it is the gradient by x, and adds to them; else it is y.
 template <typename U, bool Backward>
 PADE_INLINE float fast(float x, float gradient, uint32_t element, const Call& call, const Noise& noise, const Set<U>& set,
                        Sums<U>* sums) {
@@ -199,7 +200,7 @@ PADE_INLINE double factorOf(const Call& call, const Noise& noise, uint32_t eleme
   return call.amplitude > 0 ? noiseFactor(noise, element, coefficient) : 1;
 }
 
-/// The same in float64 for any x, as pade_reference.h has it: for the rare elements that are beyond the limit or NaN. Loops
+/// The same in float64 for any x, as pade_reference.h has it: for the rare elements that `fast` does not take. Loops
 /// over memory, so that it takes no registers from the fast path.
 /// @param add `add(sum, value)` adds to a coefficient's gradient; only where `backward`
 template <typename U, typename Add>

@@ -1,5 +1,6 @@
 // The element types of the Padé kernels on a GPU: vectors of 16 bytes (or one element) from memory to float32 and back.
 #pragma once
+#include <cassert>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -99,6 +100,8 @@ PADE_INLINE Words<T, V> loadWords(const T* from) {
     const uint4 four = *reinterpret_cast<const uint4*>(from);
     return {{four.x, four.y, four.z, four.w}};
   }
+#else
+  assert(reinterpret_cast<uintptr_t>(from) % sizeof words == 0);
 #endif
   memcpy(&words, from, sizeof words);
   return words;
@@ -113,6 +116,8 @@ PADE_INLINE void storePack(T* to, const Pack<T, V>& pack) {
     *reinterpret_cast<uint4*>(to) = words;
     return;
   }
+#else
+  assert(reinterpret_cast<uintptr_t>(to) % sizeof pack == 0);
 #endif
   memcpy(to, &pack, sizeof pack);
 }

@@ -75,7 +75,8 @@ PADE_INLINE void walk(const Call& call, const Plan& plan, const Place& place, co
   T* out = static_cast<T*>(call.out);
   Sums<U> sums;
   const Set<U> set(call, place.set);
-  const float limit = set.limit(call);
+  constexpr float limit = limitOf(U::most);
+  const bool ordinary = set.isOrdinary(call);
   const auto one = [&](int64_t at) {  // from memory to memory, in float64
     T result;
     narrow(result, careful<U>(widen(x[at]), Backward ? widen(gradient[at]) : 0, static_cast<uint32_t>(at), call, noise,
@@ -113,7 +114,7 @@ PADE_INLINE void walk(const Call& call, const Plan& plan, const Place& place, co
       for (int j = 0; j < kBatch; j++) {
         const int64_t at = (v + j * step) * V;
         if (j > 0 && v + j * step >= plan.vectors) continue;
-        bool fits = true;
+        bool fits = ordinary;
         PADE_UNROLL
         for (int e = 0; e < V; e++) fits = fits && fabsf(widenAt(now.x[j], e)) <= limit;
         if (!fits) {

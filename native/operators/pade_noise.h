@@ -29,7 +29,7 @@ PADE_ANYWHERE inline void philox(uint32_t counter, uint32_t key0, uint32_t key1,
 /// The pairs' multipliers: of 30 whose product avalanches as well as lowbias32's, the eleven whose draws are least
 /// correlated over elements, any two of them with no relation alpha c = beta d (mod 2^32) below 2^14 (the spectral test).
 PADE_ANYWHERE inline uint32_t multiplierOf(int pair) {
-  constexpr uint32_t multipliers[Noise::kPairs] = {0xcc9e2d51u, 0x95bac861u, 0xe98ca437u, 0xf66ba50fu,
+  static constexpr uint32_t multipliers[Noise::kPairs] = {0xcc9e2d51u, 0x95bac861u, 0xe98ca437u, 0xf66ba50fu,
                                                    0xaf723597u, 0x93768ca7u, 0x85ebca6bu, 0xfa2b5d7bu,
                                                    0xf490bb87u, 0xa6ac1da5u, 0xbf2424d5u};
   return multipliers[pair];

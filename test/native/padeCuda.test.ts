@@ -25,9 +25,11 @@ function works(command: string): boolean {
   return spawnSync(command, ['--version']).status === 0;
 }
 
-/** CUDA's launches as C++ (test/native/onHost/cuda_runtime.h). */
-function launchesOnHost(source: string): string {
-  return source.replace(/(\w+(?:<[\w, ]+>)?)<<<(.+?)>>>\(/g, 'onHost::launch($2)($1)(');
+/** CUDA's launches and shared memory as C++ (test/native/onHost/cuda_runtime.h). */
+function onHostOnly(source: string): string {
+  return source
+    .replace(/(\w+(?:<[\w, ]+>)?)<<<(.+?)>>>\(/g, 'onHost::launch($2)($1)(')
+    .replace(/__shared__ \w+ (\w+)[^;]*;/g, '$& onHost::begin($1);');
 }
 
 const onHost = works('g++') ? test : test.skip;
@@ -36,8 +38,9 @@ onHost('on the CPU the kernels give what float64 gives, write every element and 
   const folder = mkdtempSync(join(tmpdir(), 'padezoo-cuda-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const kernels = join(folder, 'pade_cuda.cpp');
-  const source = launchesOnHost(readFileSync('native/pade_cuda.cu', 'utf8'));
+  const source = onHostOnly(readFileSync('native/pade_cuda.cu', 'utf8'));
   t.is(source.split('onHost::launch').length - 1, 5);
+  t.is(source.split('onHost::begin').length - 1, 4);
   writeFileSync(kernels, source);
   const program = join(folder, 'padeOnHost');
   const built = spawnSync(
@@ -57,7 +60,7 @@ onHost('on the CPU the kernels give what float64 gives, write every element and 
     .trim()
     .split('\n')
     .map(line => JSON.parse(line) as CaseErrors);
-  t.is(cases.length, 105);
+  t.is(cases.length, 138);
   for (const each of cases) {
     const name = `${each.name}, ${each.type}: ${JSON.stringify(each)}`;
     t.true(each.values <= OUTPUTS[each.type], name);
@@ -75,12 +78,13 @@ withNvcc(
     t.timeout(600_000);
     const { stdout, stderr, status } = spawnSync('node', ['scripts/cuda.mjs'], { encoding: 'utf8' });
     t.is(status, 0, stderr);
-    const { nvcc, architectures, kernels, spills } = JSON.parse(stdout);
+    const { nvcc, architectures, kernels, spills, frames } = JSON.parse(stdout);
     const has = (folders: string[], name: string) => folders.some(folder => existsSync(join(folder, name)));
     t.true(has(['/usr/include', ...nvcc.include], 'cuda_runtime_api.h'), `${nvcc.include}`);
     t.true(has(['/usr/lib/x86_64-linux-gnu', ...nvcc.lib], 'libcudart_static.a'), `${nvcc.lib}`);
     t.deepEqual(architectures, ['sm_100', 'sm_80', 'sm_90']);
     t.true(kernels > 100, `${kernels} kernels`);
     t.deepEqual(spills, []);
+    t.deepEqual(frames, []);
   },
 );

@@ -26,9 +26,10 @@ struct Case {
   int64_t elements, channels, sets;
   int64_t resident;  // blocks at once: fewer blocks make longer ways
   float scale;       // of x
-  int shift;         // elements that x lies behind a 16-byte boundary
+  int shifted;       // tensors that lie an element behind a 16-byte boundary: 1 is x, 2 the gradient, 4 the output, or their sum
   bool awkward;      // with the largest numbers among them, beside which the others add nothing to a coefficient's gradient
-  float coefficients = 1;  // their size
+  float sizeOfA = 1, sizeOfB = 1;  // of the last set's coefficients; a negative one turns their sign
+  bool longKey = false;
 };
 
 struct Errors {
@@ -92,18 +93,18 @@ void runCase(const Case& c, const char* type) {
   for (float& v : numerator) v = normal(random);
   // All of one sign, and x as well where that is not enough: where S cancels, float32 loses digits in any evaluation.
   for (float& v : denominator) v = (c.form == Form::Unsafe ? 0.1f : 0.5f) * std::fabs(normal(random)) + 0.05f;
-  for (auto* each : {&numerator, &denominator})
-    for (float& v : *each) v *= c.coefficients;
+  for (size_t i = numerator.size() - (c.m + 1); i < numerator.size(); i++) numerator[i] *= c.sizeOfA;
+  for (size_t k = denominator.size() - (c.n + 1 - firstB); k < denominator.size(); k++) denominator[k] *= c.sizeOfB;
   if (c.form == Form::SumOfAbsolutes)  // which knows no sign
     for (size_t k = 0; k < denominator.size(); k++) denominator[k] *= k % 3 == 1 ? -1 : k % 7 == 2 ? 0 : 1;
-  const int64_t length = c.elements + c.shift + V;
+  const int64_t length = c.elements + 1 + V;
   struct alignas(16) Chunk { unsigned char bytes[16]; };
   std::vector<Chunk> memory[3];
   T* tensors[3];
   for (int i = 0; i < 3; i++) {
     memory[i].resize(length * sizeof(T) / 16 + 1);
     std::memset(memory[i].data(), 0xff, memory[i].size() * 16);
-    tensors[i] = reinterpret_cast<T*>(memory[i].data()) + c.shift;
+    tensors[i] = reinterpret_cast<T*>(memory[i].data()) + (c.shifted >> i & 1);
   }
   T *x = tensors[0], *gradient = tensors[1], *out = tensors[2];
   const bool isPositive = c.form == Form::Unsafe || c.n > 5 || c.form == Form::AbsolutePolynomial;
@@ -118,6 +119,7 @@ void runCase(const Case& c, const char* type) {
     gpu::narrow(x[38], 1025);
   }
   const int32_t key[2] = {12345, -6};
+  const int64_t longKey[2] = {key[0], key[1]};
   gpu::Call call;
   call.x = x;
   call.out = out;
@@ -126,7 +128,8 @@ void runCase(const Case& c, const char* type) {
   call.denominator = denominator.data();
   call.sets = c.sets;
   call.channels = c.channels;
-  call.key = key;
+  call.key = c.longKey ? static_cast<const void*>(longKey) : key;
+  call.longKey = c.longKey;
   call.amplitude = c.amplitude;
   call.form = c.form;
   call.m = c.m;
@@ -198,12 +201,17 @@ void runCase(const Case& c, const char* type) {
   const auto poison = [&] { std::memset(memory[2].data(), 0xff, memory[2].size() * 16); };
   const auto guarded = [&] {  // nothing beyond the tensor is written
     for (int64_t i = c.elements; i < c.elements + V; i++) if (!isPoison(i)) errors.unwritten++;
-    for (int64_t i = -c.shift; i < 0; i++) if (!isPoison(i)) errors.unwritten++;
+    if (c.shifted & 4 && !isPoison(-1)) errors.unwritten++;
   };
 
   onHost::residentBlocks = static_cast<int>(c.resident);
-  onHost::order = onHost::Order::forward;
-  gpu::forward(call, typeOf<T>, nullptr);
+  std::vector<T> first;
+  for (const onHost::Order order : {onHost::Order::forward, onHost::Order::backward, onHost::Order::shuffled}) {
+    onHost::order = order;
+    gpu::forward(call, typeOf<T>, nullptr);
+    if (first.empty()) first.assign(out, out + c.elements);
+    if (std::memcmp(first.data(), out, c.elements * sizeof(T)) != 0) errors.different++;
+  }
   for (int64_t i = 0; i < c.elements; i++) {
     if (isPoison(i)) errors.unwritten++;
     const Element e = reference(i, 0, false);
@@ -213,7 +221,7 @@ void runCase(const Case& c, const char* type) {
   poison();
   call.gradient = gradient;
   CoefficientGradients found = runBackward<T>(call, onHost::Order::forward, errors);
-  const std::vector<T> first(out, out + c.elements);
+  first.assign(out, out + c.elements);
   for (int64_t i = 0; i < c.elements; i++) {
     if (isPoison(i)) errors.unwritten++;
     const double g = gpu::widen(gradient[i]);
@@ -270,15 +278,26 @@ int main() {
       {"noise [5,4]", sum, 5, 4, 1, 0.01f, 4099, 1, 1, 2, 2, 0, false},
       {"noise [4,2] of sum-of-absolutes", absolutes, 4, 2, 1, 0.5f, 4099, 1, 1, 2, 2, 0, false},
       {"noise [8,7] of absolute-polynomial", polynomial, 8, 7, 1, 0.1f, 4099, 1, 1, 2, 1, 0, false},
-      {"behind a boundary", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 1, false},
+      {"behind a boundary", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 7, false},
+      {"x behind a boundary", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 1, false},
+      {"the gradient behind a boundary", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 2, false},
+      {"the output behind a boundary", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 2, 4, false},
       {"per channel, 10 channels", sum, 5, 4, 1, 0, 5130, 10, 10, 4, 2, 0, false},
       {"per channel, 300 channels", sum, 5, 4, 1, 0, 9900, 300, 300, 5, 2, 0, false},
       {"8 groups of 64 channels", sum, 5, 4, 1, 0, 8192, 64, 8, 4, 2, 0, false},
       {"3 groups of 7 channels", absolutes, 5, 4, 1, 0, 4095, 7, 3, 4, 2, 0, false},
       {"4 groups of 2080 channels", sum, 7, 7, 1, 0, 20800, 2080, 4, 3, 2, 0, false},
-      {"large coefficients", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 3e5f, 0, false, 1e16f},
-      {"large coefficients of absolute-polynomial", polynomial, 5, 4, 1e-38, 0, 4099, 1, 1, 2, 3e5f, 0, false, 1e16f},
-      {"small q", polynomial, 5, 4, 1e-39, 0, 4099, 1, 1, 2, 2, 0, false, 1e-30f},
+      {"large a", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 3e5f, 0, false, 1e16f, 1},
+      {"large b", sum, 5, 4, 1, 0, 4099, 1, 1, 2, 3e5f, 0, false, 1, 1e16f},
+      {"large a and b of absolute-polynomial", polynomial, 5, 4, 1, 0, 4099, 1, 1, 2, 3e5f, 0, false, 1e16f, 1e16f},
+      {"a large set among ten", sum, 5, 4, 1, 0, 5130, 10, 10, 4, 3e5f, 0, false, 1e16f, 1e16f},
+      {"small q", polynomial, 5, 4, 1e-39, 0, 4099, 1, 1, 2, 2, 0, false, 1, 1e-30f},
+      {"small q of sum-of-absolutes", absolutes, 5, 4, 1e-20, 0, 4099, 1, 1, 2, 2, 0, false},
+      {"negative S of absolute-polynomial", polynomial, 5, 4, 1, 0, 4099, 1, 1, 2, 1, 0, false, 1, -1},
+      {"unsafe, whose q counts for nothing", unsafe, 5, 4, 0.5, 0, 4099, 1, 1, 2, 2, 0, true},
+      {"noise, a key of 64 bits", sum, 5, 4, 1, 0.1f, 20011, 1, 1, 3, 2, 0, false, 1, 1, true},
+      {"long ways", sum, 5, 4, 1, 0, 400009, 1, 1, 1, 2, 0, false},
+      {"long ways per channel", sum, 5, 4, 1, 0, 400000, 10, 10, 1, 2, 0, false},
       {"40 blocks", sum, 5, 4, 1, 0, 170003, 1, 1, 40, 2, 0, false},
       {"per channel, 12 blocks", sum, 5, 4, 1, 0, 41040, 10, 10, 12, 2, 0, false},
       {"noise per channel", polynomial, 5, 4, 1, 0.1f, 4096, 16, 16, 4, 1, 0, false},

@@ -3,7 +3,8 @@
 // caller's: where two orders give other bits, a barrier is missing.
 //
 // A kernel's source is C++ but for `kernel<<<grid, block, bytes, stream>>>(arguments)`, which test/native/padeCuda.test.ts
-// writes as `onHost::launch(grid, block, bytes, stream)(kernel)(arguments)`.
+// writes as `onHost::launch(grid, block, bytes, stream)(kernel)(arguments)`. Behind `__shared__ T name;` it writes
+// `onHost::begin(name);`.
 #pragma once
 #include <setjmp.h>
 #include <ucontext.h>
@@ -12,7 +13,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
+#include <set>
 #include <vector>
 
 #define __global__
@@ -107,7 +110,16 @@ inline bool shuffleWarp(Fiber* lanes, int count) {
   return true;
 }
 
+inline std::set<const void*> begun;
+
+/// Shared memory has no values when a block begins: its first thread poisons it.
+template <typename S>
+void begin(S& memory) {
+  if (begun.insert(&memory).second) std::memset(static_cast<void*>(&memory), 0xff, sizeof memory);
+}
+
 inline void runBlock(int threads) {
+  begun.clear();
   auto& all = fibers();
   for (int i = 0; i < threads; i++) {
     Fiber& fiber = all[i];
