@@ -151,7 +151,8 @@ struct Sums {
   }
 };
 
-/// In float32, for |x| up to the limit and ordinary coefficients. With `sums` it is the gradient by x, and adds to them; else it is y.
+/// In float32, for |x| up to the limit and ordinary coefficients. With `sums` it is the gradient by x, and adds to them; else it
+/// is y.
 template <typename U, bool Backward>
 PADE_INLINE float fast(float x, float gradient, uint32_t element, const Call& call, const Noise& noise, const Set<U>& set,
                        Sums<U>* sums) {

@@ -88,8 +88,11 @@ template <typename T, int V>
 PADE_INLINE float widenAt(const Words<T, V>& words, int e) {
   if constexpr (V == 1) return widen(words.of);
   else if constexpr (sizeof(T) == 4) return floatOf(words.of[e]);
-  else if constexpr (std::is_same<T, Bfloat16>::value) return floatOf(e % 2 ? words.of[e / 2] & 0xffff0000u : words.of[e / 2] << 16);
-  else return widen(T{static_cast<uint16_t>(words.of[e / 2] >> 16 * (e % 2))});
+  else {
+    const uint32_t word = words.of[e / 2];
+    if constexpr (std::is_same<T, Bfloat16>::value) return floatOf(e % 2 ? word & 0xffff0000u : word << 16);
+    else return widen(T{static_cast<uint16_t>(word >> 16 * (e % 2))});
+  }
 }
 
 template <typename T, int V>

@@ -208,6 +208,7 @@ void runCase(const Case& c, const char* type) {
   std::vector<T> first;
   for (const onHost::Order order : {onHost::Order::forward, onHost::Order::backward, onHost::Order::shuffled}) {
     onHost::order = order;
+    poison();
     gpu::forward(call, typeOf<T>, nullptr);
     if (first.empty()) first.assign(out, out + c.elements);
     if (std::memcmp(first.data(), out, c.elements * sizeof(T)) != 0) errors.different++;
