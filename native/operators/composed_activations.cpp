@@ -27,7 +27,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> hingesBackward(const Tensor& gradient
   std::vector<Tensor> dw, dt;
   for (size_t j = 0; j < sides.size(); j++) {
     const double side = sides[j] > 0 ? 1 : -1;
-    const Tensor over = wide.sub(thresholds.select(0, j)).mul(side), active = g.mul(over.gt(0));
+    const Tensor over = wide.sub(thresholds.select(0, j)).mul(side);
+    const Tensor active = g.mul(side > 0 ? over.gt(0) : over.ge(0));  // on its threshold the left side counts
     dx = dx.add(active.mul(weights.select(0, j)).mul(side));
     dw.push_back(g.mul(over.clamp_min(0)).sum(at::kDouble));
     dt.push_back(active.sum(at::kDouble).mul(weights.select(0, j)).mul(-side));
@@ -83,17 +84,18 @@ Tensor exponentialUnit(const Tensor& x, double alpha, double rate) {
 #endif
 }
 
+/// As PyTorch has it, the gradient passes where x is NaN.
 Tensor exponentialUnitBackward(const Tensor& gradient, const Tensor& x, double alpha, double rate) {
   return at::elu_backward(gradient, alpha, 1, rate, false, x);
 }
 
 /// x * sigmoid(beta * x)
 Tensor swish(const Tensor& x, double beta) {
-  return beta == 1 ? at::silu(x) : at::silu(x.mul(beta)).div(beta);
+  return beta == 1 ? at::silu(x) : at::sigmoid(x.mul(beta)).mul(x);
 }
 
 Tensor swishBackward(const Tensor& gradient, const Tensor& x, double beta) {
-  return at::silu_backward(gradient, beta == 1 ? x : x.mul(beta));
+  return at::silu_backward(gradient, x.mul(beta).clamp(-100, 100));  // beyond is 0 or 1, but to ATen infinity times 0
 }
 
 /// [n, h, w, c] -> [n, h / window, w / window, c, window²], without what does not fill a window.

@@ -74,7 +74,7 @@ Form parse(c10::string_view form) {
   return Form::Unsafe;
 }
 
-/// One call's tensors in the precision that it is calculated in.
+/// One call's tensors, in float64: powers of a large x, and what they are divided by, do not fit into float32 together.
 class Rational {
  public:
   Rational(const Tensor& x, const Tensor& numerator, const Tensor& denominator, c10::string_view form, double q,
@@ -83,9 +83,7 @@ class Rational {
     TORCH_CHECK(x.is_floating_point(), "x must be a float tensor, got ", x.scalar_type());
     TORCH_CHECK(q > 0 && q <= 1, "q must be in (0, 1], got ", q);
     TORCH_CHECK(noise == 0 || (key && key->numel() == 2), "noise needs a key, int32 or int64 [2]");
-    const bool isDouble = x.scalar_type() == at::kDouble;
-    type_ = isDouble ? at::kDouble : at::kFloat;
-    x_ = x.to(type_);
+    x_ = x.to(at::kDouble);
     sets_ = numerator.dim() == 1 ? 1 : numerator.size(0);
     TORCH_CHECK(sets_ == 1 || (x.dim() > 0 && sets_ <= x.size(-1)),
                 "there must be no more groups than channels (x's last axis), got ", sets_, " for ", x.sizes());
@@ -103,7 +101,7 @@ class Rational {
       for (int64_t i = 0; i <= m_ + n_ + 1 - first_; i++) {
         if (i % 2 == 0) hash = draws.of(i / 2);
         const Tensor draw = i % 2 ? hash.bitwise_right_shift(16) : hash.bitwise_and(0xffff);
-        factors_.push_back(draw.mul(2).sub(65535).to(type_).mul(noise / 65536).add(1));
+        factors_.push_back(draw.mul(2).sub(65535).to(at::kDouble).mul(noise / 65536).add(1));
       }
     }
     for (int64_t i = 0; i <= m_; i++) a_.push_back(noisy(spread(numerator, i), i));
@@ -120,7 +118,7 @@ class Rational {
   std::tuple<Tensor, Tensor, Tensor> gradients(const Tensor& upstream, const Tensor& numerator,
                                                const Tensor& denominator) const {
     const bool absolutes = form_ == Form::SumOfAbsolutes;
-    const Tensor g = upstream.to(type_), t = g.div(q_);
+    const Tensor g = upstream.to(at::kDouble), t = g.div(q_);
     const Tensor kink = absolutes ? sign_.mul(x_.sign().abs()) : sign_;
     const Tensor dx = side_.mul(dp_.div(q_).sub(y_.mul(kink).mul(ds_).div(q_))).mul(g);
     const auto total = [&](const Tensor& terms, int64_t factor) {
@@ -147,7 +145,7 @@ class Rational {
  private:
   /// A coefficient where x's elements find theirs.
   Tensor spread(const Tensor& coefficients, int64_t i) const {
-    const Tensor column = coefficients.to(type_).select(-1, i);
+    const Tensor column = coefficients.to(at::kDouble).select(-1, i);
     if (coefficients.dim() == 1) return column;
     return sets_ == 1 ? column.squeeze(0) : column.index_select(0, groups_);
   }
@@ -191,7 +189,6 @@ class Rational {
 
   Form form_;
   int64_t first_, m_ = 0, n_ = 0, sets_ = 1, highest_ = 1;
-  at::ScalarType type_ = at::kFloat;
   Tensor x_, groups_, side_, isLarge_, inverse_, magnitude_, dp_, ds_, sign_, q_, y_;
   std::vector<Tensor> a_, b_, factors_;
 };

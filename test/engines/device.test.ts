@@ -87,3 +87,20 @@ test('composed of ATen operators, training goes the same way as with the fused k
     );
   });
 });
+
+test('composed of ATen operators, activations hold what the fused kernels are held to', t => {
+  t.timeout(300_000);
+  const files = ['ops/pade', 'ops/padeSets', 'ops/smoothUnits', 'ops/batchNorm', 'activations/baselines'];
+  const { stdout, status } = spawnSync(
+    'node',
+    [
+      'node_modules/ava/entrypoints/cli.mjs',
+      '--concurrency=1',
+      ...['wasm*', 'cpu*', '*2^24*', 'the float64 reference*'].map(other => `--match=!${other}`),
+      ...files.map(name => `dist/test/${name}.test.js`),
+    ],
+    { encoding: 'utf8', env: { ...process.env, PADEZOO_COMPOSED: '1', NO_COLOR: '1' } },
+  );
+  t.is(status, 0, stdout.slice(-4000));
+  t.regex(stdout, /\d{3} tests passed/);
+});
