@@ -15,5 +15,17 @@ std::tuple<Tensor, Tensor, Tensor> padeBackward(const Tensor& gradient, const Te
                                                 const Tensor& denominator, c10::string_view form, double q,
                                                 const OptionalTensor& key, double noise);
 
+std::tuple<Tensor, Tensor, Tensor> batchNorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& runningMean,
+                                            const Tensor& runningVariance, double momentum, double epsilon);
+std::tuple<Tensor, Tensor, Tensor> batchNormBackward(const Tensor& dy, const Tensor& x, const Tensor& gamma, const Tensor& mean,
+                                                    const Tensor& inverse);
+std::tuple<Tensor, Tensor, Tensor> batchNormPade(const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                                                const Tensor& runningMean, const Tensor& runningVariance, double momentum,
+                                                double epsilon, const Tensor& numerator, const Tensor& denominator,
+                                                c10::string_view form, double q);
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> batchNormPadeBackward(
+    const Tensor& dy, const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& mean, const Tensor& inverse,
+    const Tensor& numerator, const Tensor& denominator, c10::string_view form, double q);
+
 }  // namespace composed
 }  // namespace padezoo

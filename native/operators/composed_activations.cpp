@@ -91,37 +91,33 @@ Tensor exponentialUnitBackward(const Tensor& gradient, const Tensor& x, double a
 
 /// x * sigmoid(beta * x)
 Tensor swish(const Tensor& x, double beta) {
-  return beta == 1 ? at::silu(x) : at::sigmoid(x.mul(beta)).mul(x);
+  if (beta == 1) return at::silu(x);
+  const Tensor wide = x.to(at::kFloat);
+  return at::sigmoid(wide.mul(beta)).mul(wide).to(x.scalar_type());
 }
 
 Tensor swishBackward(const Tensor& gradient, const Tensor& x, double beta) {
   return at::silu_backward(gradient, x.mul(beta).clamp(-100, 100));  // beyond is 0 or 1, but to ATen infinity times 0
 }
 
-/// [n, h, w, c] -> [n, h / window, w / window, c, window²], without what does not fill a window.
-Tensor windows(const Tensor& x, int64_t window) {
+/// [n, h, w, c] as ATen sees images; the memory stays.
+Tensor asImages(const Tensor& x) { return x.permute({0, 3, 1, 2}); }
+Tensor asChannelsLast(const Tensor& images) { return images.permute({0, 2, 3, 1}).contiguous(); }
+
+/// ATen's places are of the whole image, in int64.
+std::tuple<Tensor, Tensor> maxPool(const Tensor& x, int64_t window) {
   TORCH_CHECK(x.dim() == 4 && window >= 1 && window <= 15 && window <= x.size(1) && window <= x.size(2),
               "x must be [n, h, w, c], and window from 1 to the image's size and to 15, got ", window, " for ", x.sizes());
-  const int64_t n = x.size(0), h = x.size(1) / window, w = x.size(2) / window, c = x.size(3);
-  return x.narrow(1, 0, h * window).narrow(2, 0, w * window).reshape({n, h, window, w, window, c})
-      .permute({0, 1, 3, 5, 2, 4}).reshape({n, h, w, c, window * window});
-}
-
-std::tuple<Tensor, Tensor> maxPool(const Tensor& x, int64_t window) {
-  const auto [best, place] = largest(windows(x, window));
-  return {best.contiguous(), place.contiguous()};
+  const auto [best, places] = at::max_pool2d_with_indices(asImages(x), {window, window});
+  return {asChannelsLast(best), asChannelsLast(places)};
 }
 
 Tensor maxPoolBackward(const Tensor& gradient, const Tensor& x, const Tensor& places, int64_t window) {
-  const int64_t n = x.size(0), h = x.size(1) / window, w = x.size(2) / window, c = x.size(3);
-  TORCH_CHECK(gradient.sizes() == places.sizes() && places.scalar_type() == at::kByte && places.dim() == 4 &&
-                  places.size(1) == h && places.size(2) == w,
+  TORCH_CHECK(gradient.sizes() == places.sizes() && places.scalar_type() == at::kLong && places.dim() == 4 &&
+                  places.size(1) == x.size(1) / window && places.size(2) == x.size(2) / window,
               "gradient and places must look like the result, got ", gradient.sizes(), " and ", places.sizes());
-  const Tensor spread = scattered(gradient, places, window * window).reshape({n, h, w, c, window, window})
-                            .permute({0, 1, 4, 2, 5, 3}).reshape({n, h * window, w * window, c});
-  Tensor dx = at::zeros(x.sizes(), x.options());
-  dx.narrow(1, 0, h * window).narrow(2, 0, w * window).copy_(spread);
-  return dx;
+  return asChannelsLast(at::max_pool2d_with_indices_backward(asImages(gradient), asImages(x), {window, window},
+                                                             {window, window}, {0, 0}, {1, 1}, false, asImages(places)));
 }
 
 }  // namespace

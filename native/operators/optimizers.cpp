@@ -1,12 +1,13 @@
 // padezoo::sgd_ and padezoo::adam_: one call updates every variable in place.
 //
-// Lists are parallel: the i-th variable, its gradient, its moments, the factor on its learning rate and its weight decay.
 // What changes from step to step (learning rate, Adam's step count) is a tensor, so that a recorded step can be replayed.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/library.h>
 
 #include <cmath>
+
+#include "optimizer_lists.h"
 
 namespace padezoo {
 namespace {
@@ -16,17 +17,7 @@ using at::TensorList;
 
 /// A gradient with its variable's type and memory layout; a copy only when they differ.
 Tensor withLayoutOf(const Tensor& like, const Tensor& t) {
-  TORCH_CHECK(t.sizes() == like.sizes() && (t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16),
-              "a gradient must look like its variable: got ", t.scalar_type(), " ", t.sizes(), " for ", like.sizes());
   return t.strides() == like.strides() && t.scalar_type() == at::kFloat ? t : at::empty_like(like).copy_(t);
-}
-
-void checkLists(TensorList variables, size_t gradients, size_t factors, size_t decays) {
-  TORCH_CHECK(variables.size() == gradients && variables.size() == factors && variables.size() == decays,
-              "every variable needs a gradient, a rate factor and a weight decay");
-  for (const Tensor& variable : variables)
-    TORCH_CHECK(variable.scalar_type() == at::kFloat && variable.is_non_overlapping_and_dense(),
-                "variables must be dense float32");
 }
 
 /// Whether there is a loss that is not a number: then the gradients are of no use, and nothing is changed.
@@ -36,12 +27,9 @@ bool isLost(const c10::optional<Tensor>& loss) { return loss && !std::isfinite(l
 /// variable that was set anew between two replays of a step).
 class Moment {
  public:
-  Moment(const Tensor& variable, const Tensor& moment) : moment_(moment) {
-    TORCH_CHECK(moment.sizes() == variable.sizes() && moment.scalar_type() == at::kFloat,
-                "a moment must look like its variable: got ", moment.scalar_type(), " ", moment.sizes(), " for ",
-                variable.sizes());
-    walked_ = moment.strides() == variable.strides() ? moment : at::empty_like(variable).copy_(moment);
-  }
+  Moment(const Tensor& variable, const Tensor& moment)
+      : moment_(moment),
+        walked_(moment.strides() == variable.strides() ? moment : at::empty_like(variable).copy_(moment)) {}
   float* data() const { return walked_.data_ptr<float>(); }
   void putBack() const {
     if (!walked_.is_same(moment_)) moment_.copy_(walked_);
@@ -57,7 +45,7 @@ constexpr int64_t kGrain = 16384;  // elements a thread takes at least
 void sgd(TensorList variables, TensorList gradients, TensorList velocities, const Tensor& learningRate,
          at::ArrayRef<double> factors, at::ArrayRef<double> decays, double momentum, bool nesterov,
          const c10::optional<Tensor>& loss) {
-  checkLists(variables, gradients.size(), factors.size(), decays.size());
+  checkLists(variables, gradients, {&velocities}, factors, decays, momentum != 0);
   if (isLost(loss)) return;
   const double base = learningRate.item<double>();
   for (size_t i = 0; i < variables.size(); i++) {
@@ -85,7 +73,7 @@ void sgd(TensorList variables, TensorList gradients, TensorList velocities, cons
 void adam(TensorList variables, TensorList gradients, TensorList firstMoments, TensorList secondMoments,
           const Tensor& stepCount, const Tensor& learningRate, at::ArrayRef<double> factors, at::ArrayRef<double> decays,
           double beta1, double beta2, double epsilon, bool decoupled, const c10::optional<Tensor>& loss) {
-  checkLists(variables, gradients.size(), factors.size(), decays.size());
+  checkLists(variables, gradients, {&firstMoments, &secondMoments}, factors, decays, true);
   TORCH_CHECK(stepCount.scalar_type() == at::kInt && stepCount.numel() == 1, "the step count must be one int32, got ",
               stepCount.scalar_type(), " ", stepCount.sizes());
   if (isLost(loss)) return;

@@ -90,7 +90,10 @@ test('composed of ATen operators, training goes the same way as with the fused k
 
 test('composed of ATen operators, activations hold what the fused kernels are held to', t => {
   t.timeout(300_000);
-  const files = ['ops/pade', 'ops/padeSets', 'ops/smoothUnits', 'ops/batchNorm', 'activations/baselines'];
+  const files = [
+    ...['ops/pade', 'ops/padeSets', 'ops/smoothUnits', 'ops/batchNorm', 'ops/optimizerStep'],
+    ...['activations/baselines', 'engines/windowKernels'],
+  ];
   const { stdout, status } = spawnSync(
     'node',
     [
