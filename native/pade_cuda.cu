@@ -8,6 +8,7 @@
 
 #include <type_traits>
 
+#include "cuda/launch.h"
 #include "cuda/pade_cuda.h"
 #include "cuda/pade_types.h"
 #include "cuda/pade_walk.h"
@@ -16,7 +17,6 @@ namespace pade {
 namespace cuda {
 namespace {
 
-constexpr int kWarp = 32, kWarps = kThreads / kWarp;
 /// Blocks of a multiprocessor at least, which bounds a thread's registers at 128; the large kernels may take 255.
 template <typename U>
 constexpr int kResidentBlocks = isLarge<U> ? 1 : 2;
@@ -28,29 +28,6 @@ struct Target {
   float* numerator;
   float* denominator;
 };
-
-__device__ __forceinline__ double sumOfWarp(double v) {
-#pragma unroll
-  for (int offset = kWarp / 2; offset > 0; offset /= 2) v += __shfl_down_sync(0xffffffffu, v, offset);
-  return v;
-}
-
-/// Stores the finished sum of an unrolled kernel's coefficient, if the call has that coefficient.
-template <typename U>
-__device__ __forceinline__ void store(const Call& call, const Target& target, int64_t set, int sum, double value) {
-  if (sum <= U::m) {
-    if (sum <= call.m) target.numerator[set * (call.m + 1) + sum] = static_cast<float>(value);
-    return;
-  }
-  const int k = sum - (U::m + 1), first = call.firstB();
-  if (k < first || k > call.n) return;
-  const int64_t at = set * call.denominators() + k - first;
-  if (call.form == Form::SumOfAbsolutes) {  // d|b|/db, 0 at 0
-    const float b = call.denominator[at];
-    value *= (b > 0) - (b < 0);
-  }
-  target.denominator[at] = static_cast<float>(value);
-}
 
 template <typename U>
 __device__ __forceinline__ const Noise& blockNoise(const Call& call, Noise& noise) {
@@ -92,17 +69,10 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocks<U>)
     }
     return;
   }
-  const int warp = thread / kWarp, lane = thread % kWarp;
-#pragma unroll 1
-  for (int i = warp; i < U::sums; i += kWarps) {  // a warp for each coefficient
-    double sum = 0;
-#pragma unroll
-    for (int j = 0; j < kThreads; j += kWarp) sum += own[i][j + lane];
-    sum = sumOfWarp(sum);
-    if (lane > 0) continue;
-    if (plan.blocks == 1) store<U>(call, target, 0, i, sum);
-    else target.partials[blockIdx.x * static_cast<int64_t>(U::sums) + i] = sum;
-  }
+  sumsOfThreads<U::sums>(own, [&](int sum, double value) {
+    if (plan.blocks == 1) storeSum<U>(call, target.numerator, target.denominator, 0, sum, value);
+    else target.partials[blockIdx.x * static_cast<int64_t>(U::sums) + sum] = value;
+  });
 }
 
 /// The second pass with one set: a warp for each coefficient.
@@ -112,7 +82,7 @@ __global__ void finishKernel(const Call call, const Plan plan, const Target targ
   double total = 0;
   for (int64_t block = lane; block < plan.blocks; block += kWarp) total += target.partials[block * U::sums + sum];
   total = sumOfWarp(total);
-  if (lane == 0) store<U>(call, target, 0, sum, total);
+  if (lane == 0) storeSum<U>(call, target.numerator, target.denominator, 0, sum, total);
 }
 
 /// The second pass with several sets, first half: a column's sums over all blocks. Threads: [8 parts of the blocks, 32 columns].
@@ -143,7 +113,7 @@ __global__ void setsKernel(const Call call, const Plan plan, const Target target
   for (int64_t column = firstColumn<V>(call, set) + lane; column < end; column += kWarp)
     total += target.columnSums[sum * plan.columns + column];
   total = sumOfWarp(total);
-  if (lane == 0) store<U>(call, target, set, sum, total);
+  if (lane == 0) storeSum<U>(call, target.numerator, target.denominator, set, sum, total);
 }
 
 /// Calls body(element type, vector's length, unrolled kernel) with what fits the call.
@@ -164,16 +134,6 @@ void choose(const Call& call, Type type, const Body& body) {
   else typed(Float16{});
 }
 
-/// How many blocks of a kernel the current device runs at once.
-template <typename Kernel>
-int64_t residentBlocks(Kernel kernel) {
-  int device = 0, processors = 1, blocks = 1;
-  cudaGetDevice(&device);
-  cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
-  cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, kThreads, 0);
-  return static_cast<int64_t>(processors) * (blocks > 0 ? blocks : 1);
-}
-
 template <typename T, int V, typename U>
 Plan backwardPlan(const Call& call) {
   Plan plan = planOf<V>(call, residentBlocks(backwardKernel<T, V, U>));
@@ -184,13 +144,6 @@ Plan backwardPlan(const Call& call) {
 int64_t partialsOf(const Plan& plan, const Call& call, int sums) {
   return plan.blocks * sums * (call.sets > 1 ? plan.columns : 1);
 }
-
-const char* problem() {
-  const cudaError_t error = cudaGetLastError();
-  return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
-}
-
-dim3 gridOf(const Plan& plan) { return dim3(static_cast<unsigned>(plan.blocks), static_cast<unsigned>(plan.tiles)); }
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-"""The Padé kernels of a GPU beside PyTorch's ReLU, Horner PAUs and the published schemes; prints JSON, for bench-cuda.mjs.
+"""The Padé kernels of a GPU beside PyTorch's ReLU, Horner PAUs and the published schemes, and batch normalisation with Padé behind
+it beside PyTorch's with ReLU; prints JSON, for bench-cuda.mjs.
 
 Arguments: the operators' library, a device such as cuda, the largest number of elements, nvcc. Also checks, and fails on: values
 and gradients against float64, outputs that keep their poison, and any difference between two runs.
@@ -19,6 +20,7 @@ B = [9.16046984e-7, 3.96933909, 6.65119637e-7, 0.300073894]
 SMALL = (2**10, 2**16)  # where the launch is the time
 ROUNDS = 30
 CHECKED = 2**22  # elements that are also calculated in float64
+CHANNELS, EPSILON = 256, 1e-5  # of the batch normalisation
 TOLERANCE = {torch.float32: 1e-6, torch.bfloat16: 1e-2, torch.float16: 1e-2}
 
 
@@ -108,12 +110,64 @@ def check(dtype):
         print(f"{dtype} {form}: outputs {errors}, coefficients {sums}", file=sys.stderr)
 
 
+def normalised(x, gamma, beta):
+    mean, variance = x.mean(0), x.var(0, unbiased=False)
+    return (x - mean) / (variance + EPSILON).sqrt() * gamma + beta
+
+
+def check_batch_norm(dtype):
+    """Batch normalisation with Padé behind it against autograd in float64; raises where they differ."""
+    x = torch.randn(CHECKED // CHANNELS + 5, CHANNELS, device=DEVICE).mul(2).add(1).to(dtype)
+    g = torch.randn_like(x)
+    gamma, beta = torch.rand(CHANNELS, device=DEVICE) + 0.5, torch.randn(CHANNELS, device=DEVICE)
+    a, b = torch.tensor(A, device=DEVICE), torch.tensor(B, device=DEVICE)
+    running = torch.zeros(CHANNELS, device=DEVICE), torch.ones(CHANNELS, device=DEVICE)
+    y, mean, inverse = torch.ops.padezoo.batch_norm_pade(x, gamma, beta, *running, 0.1, EPSILON, a, b, "absolute-sum", 1.0)
+    backward = lambda: torch.ops.padezoo.batch_norm_pade_backward(g, x, gamma, beta, mean, inverse, a, b, "absolute-sum", 1.0)
+    results, again = backward(), backward()
+    leaves = [t.double().requires_grad_() for t in (x, gamma, beta, a, b)]
+    expected = horner(normalised(*leaves[:3]), *leaves[3:], "absolute-sum")
+    gradients = torch.autograd.grad(expected, leaves, g.double())
+    errors = [((got.double() - want).abs() / want.abs().max()).max().item() for got, want in zip((y, *results), (expected, *gradients))]
+    print(f"{dtype} batch normalisation and Padé: {errors}", file=sys.stderr)
+    if not all(torch.equal(p, q) for p, q in zip(results, again)):
+        raise SystemExit(f"bench-cuda: two runs of batch normalisation differ ({dtype})")
+    if not all(error <= 10 * TOLERANCE[dtype] for error in errors):
+        raise SystemExit(f"bench-cuda: {dtype}, batch normalisation: errors {errors} against float64")
+
+
+def batch_norm_rows(row, x, g, a, b):
+    """Bytes are those of the fused pair: forward reads x twice and writes y, backward reads x twice, dy and dz and writes dz, dx."""
+    gamma, beta, mean, variance = (torch.ones(CHANNELS, device=DEVICE) for _ in range(4))
+    ours, aten = torch.ops.padezoo, torch.ops.aten
+    statistics = (gamma, beta, mean, variance)
+    _, average, inverse = ours.batch_norm_pade(x, *statistics, 0.1, EPSILON, a, b, "absolute-sum", 1.0)
+
+    def forward():
+        normal = aten.native_batch_norm(x, *statistics, True, 0.1, EPSILON)
+        return torch.relu(normal[0])
+
+    y = forward()
+
+    def backward():
+        dz = aten.threshold_backward(g, y, 0)
+        return aten.native_batch_norm_backward(dz, x, gamma, mean, variance, average, inverse, True, EPSILON, [True] * 3)
+
+    row("batch norm + ReLU, PyTorch", "forward", forward, 3)
+    row("batch norm + ReLU, PyTorch", "backward", backward, 6)
+    row("batch norm + PAU, padezoo", "forward",
+        lambda: ours.batch_norm_pade(x, *statistics, 0.1, EPSILON, a, b, "absolute-sum", 1.0), 3)
+    row("batch norm + PAU, padezoo", "backward",
+        lambda: ours.batch_norm_pade_backward(g, x, gamma, beta, average, inverse, a, b, "absolute-sum", 1.0), 6)
+
+
 def main():
     torch.ops.load_library(LIBRARY)
     torch.cuda.set_device(DEVICE.index or 0)  # a device without an index is refused
     torch.manual_seed(1)
     for dtype in TOLERANCE:
         check(dtype)
+        check_batch_norm(dtype)
     peers, rows = build_peers(), []
     source = torch.empty(LARGEST, device=DEVICE)
     target = torch.empty_like(source)
@@ -131,8 +185,8 @@ def main():
                 _, mine_a, mine_b = torch.ops.pade.backward(g, x, a, b, "absolute-sum", 1.0, None, 0.0)
                 error_of["padezoo"] = max(relative(mine_a, da), relative(mine_b, db))
 
-            def row(name, direction, work):
-                size = x.element_size() * (2 if direction == "forward" else 3)
+            def row(name, direction, work, passes=None):
+                size = x.element_size() * (passes or (2 if direction == "forward" else 3))
                 try:
                     time = milliseconds(work, calls)
                 except RuntimeError as problem:  # too large for this GPU's memory, for the eager peers
@@ -148,6 +202,8 @@ def main():
             row("ReLU", "backward", lambda: torch.ops.aten.threshold_backward(g, x, 0))
             row("padezoo", "forward", lambda: torch.ops.pade.forward(x, a, b, "absolute-sum", 1.0, None, 0.0))
             row("padezoo", "backward", lambda: torch.ops.pade.backward(g, x, a, b, "absolute-sum", 1.0, None, 0.0))
+            if n > SMALL[0]:
+                batch_norm_rows(row, x.view(-1, CHANNELS), g.view(-1, CHANNELS), a, b)
             for name, function in (("Horner, eager", horner), ("Horner, torch.compile", compiled)):
                 leaves = [t.detach().clone().requires_grad_() for t in (x, a, b)]
                 with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Calls every Padé kernel of a GPU once on small and odd tensors; for compute-sanitizer. Argument: the operators' library."""
+"""Calls every kernel of ours on a GPU once on small and odd tensors; for compute-sanitizer. Argument: the operators' library."""
 import sys
 
 import torch
@@ -21,4 +21,16 @@ for dtype in (torch.float32, torch.bfloat16, torch.float16):
                     key = torch.tensor([1, 2], dtype=torch.int32, device="cuda")
                     torch.ops.pade.forward(x, a, b, form, 1.0, key, noise)
                     torch.ops.pade.backward(g, x, a, b, form, 1.0, key, noise)
+    for values, channels in ((2, 1), (37, 10), (300, 8), (40, 1040), (33, 7), (70000, 4)):
+        x, g = torch.randn(2, values, channels, device="cuda").to(dtype)
+        gamma, beta, mean, variance = torch.rand(4, channels, device="cuda") + 0.5
+        y, average, inverse = torch.ops.padezoo.batch_norm(x, gamma, beta, mean, variance, 0.1, 1e-5)
+        torch.ops.padezoo.batch_norm_backward(g, x, gamma, average, inverse)
+        for form in FORMS:
+            for m, n in ((5, 4), (7, 6), (3, 2)):
+                a = torch.randn(m + 1, device="cuda")
+                b = torch.rand(n + (form == "absolute-polynomial"), device="cuda") * 0.1
+                normal = (gamma, beta, mean, variance, 0.1, 1e-5)
+                y, average, inverse = torch.ops.padezoo.batch_norm_pade(x, *normal, a, b, form, 1.0)
+                torch.ops.padezoo.batch_norm_pade_backward(g, x, gamma, beta, average, inverse, a, b, form, 1.0)
 torch.cuda.synchronize()

@@ -2,16 +2,15 @@
 /**
  * Compiles the CUDA kernels, which need nvcc alone, and reads from its resource report whether registers spill.
  *
- *   node scripts/cuda.mjs [--output FILE]        prints { nvcc, architectures, kernels, spills, frames, registers } as JSON
+ *   node scripts/cuda.mjs        prints { nvcc, architectures, kernels, spills, frames, registers } as JSON
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 
-const SOURCE = resolve(dirname(fileURLToPath(import.meta.url)), '../native/pade_cuda.cu');
+const NATIVE = resolve(dirname(fileURLToPath(import.meta.url)), '../native');
 const ARCHITECTURES = ['80', '90', '100'];
 
 /**
@@ -66,16 +65,34 @@ export function architectureFlags(nvcc) {
   });
 }
 
+/** The files of kernels. */
+export const kernelSources = () =>
+  readdirSync(NATIVE)
+    .filter(name => name.endsWith('.cu'))
+    .sort()
+    .map(name => join(NATIVE, name));
+
 /**
- * The command that compiles the kernels into `output`.
+ * The command that compiles a file of kernels into `output`.
  *
  * @param {string} nvcc
+ * @param {string} source
  * @param {string} output
  */
-export function compileCommand(nvcc, output) {
+export function compileCommand(nvcc, source, output) {
   const common = ['-std=c++17', '-O3', '--threads', '2', '-Xcompiler', '-fPIC', '-Xptxas', '-v'];
-  return [nvcc, ...common, ...architectureFlags(nvcc), '-c', SOURCE, '-o', output];
+  return [nvcc, ...common, ...architectureFlags(nvcc), '-c', source, '-o', output];
 }
+
+/**
+ * CUDA's launches and shared memory as C++, for test/native/onHost/cuda_runtime.h, which runs them on the CPU.
+ *
+ * @param {string} source of kernels
+ */
+export const asCpp = source =>
+  source
+    .replace(/(\w+(?:<[\w, ]+>)?)<<<(.+?)>>>\(/g, 'onHost::launch($2)($1)(')
+    .replace(/__shared__ \w+ (\w+)[^;]*;/g, '$& onHost::begin($1);');
 
 /**
  * What ptxas reports: kernels that spill, those that have local memory (a stack frame) at all, and the most registers that one
@@ -109,25 +126,35 @@ export function resourcesIn(report) {
   };
 }
 
-/** @param {string[]} args */
-async function main(args) {
-  const { values } = parseArgs({ args, options: { output: { type: 'string' } } });
-  const nvcc = findNvcc();
-  if (!nvcc) throw new Error('cuda: there is no nvcc; install a CUDA toolkit, or set CUDA_HOME to one');
-  const output = values.output ?? join(tmpdir(), `pade_cuda-${process.pid}.o`);
-  const [program = '', ...rest] = compileCommand(nvcc.path, output);
+/**
+ * Compiles one file of kernels. -> what ptxas reports
+ *
+ * @param {string} nvcc
+ * @param {string} source
+ */
+async function reportOf(nvcc, source) {
+  const output = join(tmpdir(), `${basename(source)}-${process.pid}.o`);
+  const [program = '', ...rest] = compileCommand(nvcc, source, output);
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   let report = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', text => (report += text));
   const code = await new Promise(ended => child.on('close', ended));
-  if (code !== 0) throw new Error(`cuda: nvcc failed:\n${report.slice(-4000)}`);
-  console.log(JSON.stringify({ nvcc, ...resourcesIn(report) }));
+  rmSync(output, { force: true });
+  if (code !== 0) throw new Error(`cuda: nvcc failed on ${basename(source)}:\n${report.slice(-4000)}`);
+  return report;
+}
+
+async function main() {
+  const nvcc = findNvcc();
+  if (!nvcc) throw new Error('cuda: there is no nvcc; install a CUDA toolkit, or set CUDA_HOME to one');
+  const reports = await Promise.all(kernelSources().map(source => reportOf(nvcc.path, source)));
+  console.log(JSON.stringify({ nvcc, ...resourcesIn(reports.join('\n')) }));
 }
 
 const [, started = ''] = process.argv;
 if (existsSync(started) && fileURLToPath(import.meta.url) === realpathSync(started))
-  await main(process.argv.slice(2)).catch(error => {
+  await main().catch(error => {
     process.exitCode = 1;
     console.error(error.message);
   });

@@ -1,5 +1,5 @@
-// P/Q and its derivatives on a GPU, element by element and thread by thread: everything of pade_cuda.cu that is arithmetic
-// or indexing. g++ compiles it as well, and test/native/padeOnHost.cpp runs the kernels against the float64 reference.
+// P/Q and its derivatives on a GPU, element by element and thread by thread: everything of the Padé kernels that is
+// arithmetic or indexing. g++ compiles it as well, and test/native/padeOnHost.cpp runs the kernels against the float64 reference.
 #pragma once
 #include <cmath>
 #include <cstdint>

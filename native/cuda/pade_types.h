@@ -1,4 +1,4 @@
-// The element types of the Padé kernels on a GPU: vectors of 16 bytes (or one element) from memory to float32 and back.
+// The element types of the Padé kernels on a GPU: vectors of 16 or 8 bytes (or one element) from memory to float32 and back.
 #pragma once
 #include <cassert>
 #include <cmath>
@@ -102,6 +102,9 @@ PADE_INLINE Words<T, V> loadWords(const T* from) {
   if constexpr (V * sizeof(T) == 16) {
     const uint4 four = *reinterpret_cast<const uint4*>(from);
     return {{four.x, four.y, four.z, four.w}};
+  } else if constexpr (V * sizeof(T) == 8) {
+    const uint2 two = *reinterpret_cast<const uint2*>(from);
+    return {{two.x, two.y}};
   }
 #else
   assert(reinterpret_cast<uintptr_t>(from) % sizeof words == 0);
@@ -113,10 +116,16 @@ PADE_INLINE Words<T, V> loadWords(const T* from) {
 template <typename T, int V>
 PADE_INLINE void storePack(T* to, const Pack<T, V>& pack) {
 #ifdef __CUDA_ARCH__
-  if (V * sizeof(T) == 16) {
+  if constexpr (V * sizeof(T) == 16) {
     uint4 words;
     memcpy(&words, &pack, 16);
     *reinterpret_cast<uint4*>(to) = words;
+    return;
+  }
+  if constexpr (V * sizeof(T) == 8) {
+    uint2 words;
+    memcpy(&words, &pack, 8);
+    *reinterpret_cast<uint2*>(to) = words;
     return;
   }
 #else

@@ -1,8 +1,8 @@
 /** The step `addon`: the engine's addon and operators, compiled against a libtorch. */
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
-import { compileCommand, findNvcc, resourcesIn } from '../cuda.mjs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { compileCommand, findNvcc, kernelSources, resourcesIn } from '../cuda.mjs';
 import { buildBeside, writeAtomically } from './atomic.mjs';
 import { ADDON_FLAGS, COMPILE_FLAGS, compileOrThrow, nodeHeaders, requireProblem } from './compiler.mjs';
 import { readLibtorch } from './libtorch.mjs';
@@ -155,24 +155,24 @@ function cudaPart(libtorch) {
 }
 
 /**
- * The CUDA kernels' object file, from the cache where it is there.
+ * The object file of one file of CUDA kernels, from the cache where it is there.
  *
  * @param {Nvcc} nvcc
  * @param {string} source
  * @param {Log} log
  */
 async function compileKernels(nvcc, source, log) {
-  const name = `${hashOf(contentHash(withHeaders(source)), nvcc.version, ...compileCommand(nvcc.path, ''))}.o`;
+  const name = `${hashOf(contentHash(withHeaders(source)), nvcc.version, ...compileCommand(nvcc.path, '', ''))}.o`;
   const finished = join(cacheDirectory(), 'objects', name);
   if (existsSync(finished)) return finished;
   const beside = `${finished}.${process.pid}`;
   mkdirSync(dirname(finished), { recursive: true });
-  const result = await run(compileCommand(nvcc.path, beside));
+  const result = await run(compileCommand(nvcc.path, source, beside));
   if (result.code !== 0)
     throw new SetupError(`addon: nvcc failed on ${relative(ROOT, source)}:\n${tailOf(result, 40)}`);
   const { kernels, spills } = resourcesIn(result.errors + result.output);
   log(
-    `${kernels} CUDA kernels, ${spills.length || 'none'} of which spill${spills.length === 1 ? 's' : ''} registers`,
+    `${basename(source)}: ${kernels} CUDA kernels, ${spills.length || 'none'} of which spill${spills.length === 1 ? 's' : ''} registers`,
   );
   renameSync(beside, finished);
   return finished;
@@ -210,7 +210,6 @@ export async function buildAddon(compiler, libtorch, log) {
   const operatorsName = `libpadezoo_operators.${SHARED}`;
   const files = (/** @type {string} */ part) =>
     sources.filter(file => file.startsWith(join(NATIVE, part, '/')) && file.endsWith('.cpp'));
-  const kernels = join(NATIVE, 'pade_cuda.cu');
   const operators = [
     ...files('operators').map(source => ({ source, flags: flags.common })),
     ...(cuda.nvcc ? files('cuda') : []).map(source => ({ source, flags: [...flags.common, ...flags.cuda] })),
@@ -248,7 +247,11 @@ export async function buildAddon(compiler, libtorch, log) {
       /** @type {string[]} */
       const cudaObjects = [];
       const kernelWork = async () => {
-        if (cuda.nvcc) cudaObjects.push(await compileKernels(cuda.nvcc, kernels, log));
+        const { nvcc } = cuda;
+        if (nvcc)
+          cudaObjects.push(
+            ...(await Promise.all(kernelSources().map(source => compileKernels(nvcc, source, log)))),
+          );
       };
       // allSettled: a folder that is removed while the other compiler still writes would come back.
       const results = await Promise.allSettled([

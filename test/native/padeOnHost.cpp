@@ -10,9 +10,12 @@
 #include "../../native/cuda/pade_cuda.h"
 #include "../../native/cuda/pade_walk.h"
 #include "../../native/operators/pade_reference.h"
+#include "onHost/compare.h"
 #include "onHost/cuda_runtime.h"
 
 using namespace pade;
+using onHost::see;
+using onHost::typeOf;
 namespace gpu = pade::cuda;
 
 namespace {
@@ -36,18 +39,6 @@ struct Errors {
   double values = 0, gradients = 0, numerator = 0, denominator = 0;
   int64_t unwritten = 0, different = 0;  // outputs that kept their poison, or that a second run gave otherwise
 };
-
-void see(double& worst, double got, double expected, double scale) {
-  if (std::isnan(got) && std::isnan(expected)) return;
-  if (got == expected) return;  // infinities
-  const double error = std::fabs(got - expected) / std::fmax(std::fabs(expected), scale);
-  if (!(error <= worst)) worst = std::isnan(error) ? INFINITY : error;
-}
-
-template <typename T>
-constexpr gpu::Type typeOf = std::is_same<T, float>::value      ? gpu::Type::Float32
-                             : std::is_same<T, Bfloat16>::value ? gpu::Type::Bfloat16
-                                                                : gpu::Type::Float16;
 
 /// Memory that was never written and must not be beyond its end: NaN in all types.
 struct Poisoned {

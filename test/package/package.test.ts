@@ -31,7 +31,7 @@ const BELONGS = [
   /^dist\/(src|zoo|pruning|datasets|demo)\/.*\.(js|d\.ts)$/,
   /^datasets\/embedded\/fashion-mnist\/(README\.md|LICENSE|(train|t10k)-(images-idx3|labels-idx1)-ubyte\.gz)$/,
   /^native\/(addon|cuda|images|operators)\/[a-z0-9_]+\.(cpp|h)$/,
-  /^native\/pade_cuda\.cu$/,
+  /^native\/\w+_cuda\.cu$/,
   /^scripts\/(setup\.(mjs|d\.mts)|setup\/[A-Za-z]+\.mjs|cuda\.mjs|build-tfjs-node\.mjs|load_graph\.py)$/,
 ];
 const NEEDED = [
@@ -41,6 +41,7 @@ const NEEDED = [
   'dist/demo/page.js',
   'scripts/load_graph.py',
   'native/pade_cuda.cu',
+  'native/batch_norm_cuda.cu',
   'native/addon/addon.cpp',
   'native/images/addon.cpp',
   'native/operators/pade.cpp',

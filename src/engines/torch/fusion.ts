@@ -1,4 +1,7 @@
-/** Pairs of recorded operators that become one, with the same results bit for bit: batch normalisation with the Padé after it. */
+/**
+ * Pairs of recorded operators that become one: batch normalisation with the Padé after it. On a CPU the results are the same bit
+ * for bit; on a GPU the coefficients' gradients are summed in another order.
+ */
 import { isSame, type OperatorCall, Place } from './operatorCall.js';
 
 /** The recorded calls that make a pair: forward and backward of both. */

@@ -2,7 +2,7 @@
 // turns, each to its next barrier or shuffle. What a device leaves undefined ends the program. The order of the turns is the
 // caller's: where two orders give other bits, a barrier is missing.
 //
-// A kernel's source is C++ but for `kernel<<<grid, block, bytes, stream>>>(arguments)`, which test/native/padeCuda.test.ts
+// A kernel's source is C++ but for `kernel<<<grid, block, bytes, stream>>>(arguments)`, which asCpp (scripts/cuda.mjs)
 // writes as `onHost::launch(grid, block, bytes, stream)(kernel)(arguments)`. Behind `__shared__ T name;` it writes
 // `onHost::begin(name);`.
 #pragma once
@@ -16,7 +16,10 @@
 #include <cstring>
 #include <functional>
 #include <set>
+#include <utility>
 #include <vector>
+
+#include "cuda_queue.h"
 
 #define __global__
 #define __device__
@@ -36,8 +39,7 @@ constexpr int kWarp = 32, kMostThreads = 1024;
 constexpr size_t kStack = 1 << 17;
 
 enum class Order { forward, backward, shuffled };
-/// The device that the kernels see, and how its threads take turns.
-inline int residentBlocks = 1;
+/// How the threads take turns.
 inline Order order = Order::forward;
 
 [[noreturn]] inline void undefined(const char* what) {
@@ -110,16 +112,21 @@ inline bool shuffleWarp(Fiber* lanes, int count) {
   return true;
 }
 
+constexpr size_t kMostShared = 48 << 10;
 inline std::set<const void*> begun;
+inline size_t shared = 0;  // bytes of the block
 
 /// Shared memory has no values when a block begins: its first thread poisons it.
 template <typename S>
 void begin(S& memory) {
-  if (begun.insert(&memory).second) std::memset(static_cast<void*>(&memory), 0xff, sizeof memory);
+  if (!begun.insert(&memory).second) return;
+  std::memset(static_cast<void*>(&memory), 0xff, sizeof memory);
+  if ((shared += sizeof memory) > kMostShared) undefined("more shared memory than a block has");
 }
 
 inline void runBlock(int threads) {
   begun.clear();
+  shared = 0;
   auto& all = fibers();
   for (int i = 0; i < threads; i++) {
     Fiber& fiber = all[i];
@@ -137,36 +144,38 @@ inline void runBlock(int threads) {
     for (int warp = 0; warp < threads; warp += kWarp)
       shuffled |= shuffleWarp(&all[warp], threads - warp < kWarp ? threads - warp : kWarp);
     if (shuffled) continue;
-    bool any = false;
-    for (int i = 0; i < threads; i++)
-      if (all[i].state == State::atBarrier) {
-        all[i].state = State::ready;
-        any = true;
-      }
-    if (!any) return;
+    int waiting = 0;
+    for (int i = 0; i < threads; i++) waiting += all[i].state == State::atBarrier;
+    if (waiting == 0) return;
+    if (waiting < threads) undefined("a barrier that not all threads of the block come to");
+    for (int i = 0; i < threads; i++) all[i].state = State::ready;
   }
 }
 
 struct Launch {
   dim3 grid, size;
+  void* stream;
 
   template <typename... Parameters>
   auto operator()(void (*kernel)(Parameters...)) const {
     return [launch = *this, kernel](Parameters... arguments) {
-      const auto& [grid, size] = launch;
-      const int threads = static_cast<int>(size.x * size.y * size.z);
-      if (threads < 1 || threads > kMostThreads) undefined("a block of no thread or of more than 1024");
-      if (grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535)
-        undefined("a grid of no block or of too many");
-      blockSize = size;
-      body = [&] { kernel(arguments...); };
-      for (unsigned z = 0; z < grid.z; z++)
-        for (unsigned y = 0; y < grid.y; y++)
-          for (unsigned x = 0; x < grid.x; x++) {
-            block = dim3(x, y, z);
-            runBlock(threads);
-          }
+      queue(launch.stream, [=] { launch.run([=] { kernel(arguments...); }); });
     };
+  }
+
+  void run(std::function<void()> kernel) const {
+    const int threads = static_cast<int>(size.x * size.y * size.z);
+    if (threads < 1 || threads > kMostThreads) undefined("a block of no thread or of more than 1024");
+    if (grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535)
+      undefined("a grid of no block or of too many");
+    blockSize = size;
+    body = std::move(kernel);
+    for (unsigned z = 0; z < grid.z; z++)
+      for (unsigned y = 0; y < grid.y; y++)
+        for (unsigned x = 0; x < grid.x; x++) {
+          block = dim3(x, y, z);
+          runBlock(threads);
+        }
   }
 };
 
@@ -191,8 +200,9 @@ using cudaStream_t = void*;
 enum cudaError_t { cudaSuccess };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount };
 
+/// A device of its own for each number of blocks, so that nobody remembers what another has.
 inline cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+  *device = onHost::residentBlocks;
   return cudaSuccess;
 }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
@@ -208,5 +218,5 @@ inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline const char* cudaGetErrorString(cudaError_t) { return "no error"; }
 
 namespace onHost {
-inline Launch launch(dim3 grid, dim3 size, size_t, cudaStream_t) { return {grid, size}; }
+inline Launch launch(dim3 grid, dim3 size, size_t, cudaStream_t stream) { return {grid, size, stream}; }
 }  // namespace onHost

@@ -1,0 +1,515 @@
+// Batch normalisation in training on NVIDIA GPUs, alone or with the Padé activation behind it, and their gradients: the
+// operators of native/operators/batch_norm.cpp, whose formulas these have, and which round z and dz where these do.
+//
+// Threads keep a column of x, four channels, and walk through its rows. z is never written to memory: the pair reads x twice
+// and writes y once; its gradient reads x and dy and writes dz, then reads x and dz and writes dx. A thread adds its column's
+// sums up in registers, goes on in float64 in shared memory, and a block writes one partial sum for each channel, which a
+// second, tiny pass adds up in a fixed order: no atomics, every run has the same bits. Needs no torch.
+#include <cuda_runtime.h>
+
+#include "cuda/batch_norm_cuda.h"
+#include "cuda/launch.h"
+#include "cuda/pade_types.h"
+#include "cuda/pade_walk.h"
+
+namespace pade {
+namespace cuda {
+namespace {
+
+/// Channels of a thread, where they divide the channels of x and memory is aligned.
+constexpr int kColumn = 4;
+/// Rows that each thread should find at least where it sums: its partial sums are written for every channel.
+constexpr int64_t kFewestRows = 16;
+/// Rows whose sums are float32 before they go on in float64: a channel's, and the coefficients' over a thread's channels.
+constexpr int kRowChain = 32, kCoefficientChain = 128;
+/// Parts in which the second pass takes the blocks.
+constexpr int kParts = 8;
+constexpr int kRowsAtOnce = 2;
+
+/// No activation.
+struct Identity {
+  static constexpr int sums = 0;
+};
+template <typename U>
+constexpr bool isActivated = U::sums > 0;
+
+/// Where the partial sums are: [blocks, 2, channels]; the factors of dx: [3, channels]; the coefficients': [blocks of the grid, sums].
+struct Scratch {
+  double* channels;
+  double* coefficients;
+  float* factors;
+};
+
+/// A grid of `blocks` x `tiles` blocks over the rows of x, V channels a thread. @param fewest rows that a thread should find
+template <int V>
+Plan planOfRows(const BatchNorm& call, int64_t resident, int64_t fewest = kRowsAtOnce) {
+  Plan plan;
+  plan.vectors = call.values * (call.channels / V);
+  plan.columns = call.channels / V;
+  plan.rows = plan.columns < kThreads ? static_cast<int>(kThreads / plan.columns) : 1;
+  plan.tiles = static_cast<int>((plan.width() + kThreads - 1) / kThreads);
+  const int64_t wanted = (call.values + plan.rows * fewest - 1) / (plan.rows * fewest);
+  const int64_t most = resident / plan.tiles > 0 ? resident / plan.tiles : 1;
+  plan.blocks = wanted < most ? wanted : most;
+  return plan;
+}
+
+/// The vectors of one thread: its first and its column.
+struct Way {
+  int64_t first, column, step;
+  bool active;
+};
+__device__ __forceinline__ Way wayOf(const Plan& plan) {
+  const int64_t within = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x;
+  return {blockIdx.x * plan.width() + within, within % plan.columns, plan.blocks * plan.width(), within < plan.width()};
+}
+
+/// Numbers of a thread's channels.
+template <int V>
+struct Numbers {
+  float of[V];
+  __device__ __forceinline__ Numbers() {
+#pragma unroll
+    for (int e = 0; e < V; e++) of[e] = 0;
+  }
+  __device__ __forceinline__ Numbers(const float* channels, int64_t column) {
+#pragma unroll
+    for (int e = 0; e < V; e++) of[e] = channels[column * V + e];
+  }
+};
+
+/// z = (x - mean) * scale + beta, rounded as it would be in memory.
+template <typename T, int V>
+struct Normaliser {
+  Numbers<V> mean, scale, beta;
+  __device__ __forceinline__ Normaliser(const BatchNorm& call, int64_t column)
+      : mean(call.mean, column), scale(call.inverse, column), beta(call.beta, column) {
+    const Numbers<V> gamma(call.gamma, column);
+#pragma unroll
+    for (int e = 0; e < V; e++) scale.of[e] *= gamma.of[e];
+  }
+  __device__ __forceinline__ float operator()(float x, int e) const {
+    T z;
+    narrow(z, (x - mean.of[e]) * scale.of[e] + beta.of[e]);
+    return widen(z);
+  }
+};
+
+/// The same from memory, for the rare elements that `fast` does not take.
+template <typename T>
+__device__ __forceinline__ float normalAt(const BatchNorm& call, int64_t channel, float x) {
+  T z;
+  narrow(z, (x - call.mean[channel]) * (call.gamma[channel] * call.inverse[channel]) + call.beta[channel]);
+  return widen(z);
+}
+
+/// Calls body(vector's number) for the rows of a thread, some at once so that their reads overlap.
+template <typename Load, typename Body>
+__device__ __forceinline__ void forRows(const Way& way, const Plan& plan, const Load& load, const Body& body) {
+#pragma unroll 1
+  for (int64_t v = way.first; v < plan.vectors; v += kRowsAtOnce * way.step) {
+    decltype(load(v)) rows[kRowsAtOnce];
+#pragma unroll
+    for (int j = 0; j < kRowsAtOnce; j++)
+      if (v + j * way.step < plan.vectors) rows[j] = load(v + j * way.step);
+#pragma unroll
+    for (int j = 0; j < kRowsAtOnce; j++)
+      if (v + j * way.step < plan.vectors) body(v + j * way.step, rows[j]);
+  }
+}
+
+/// Two float32 sums for each channel of a thread, and where they go on in float64.
+template <int V>
+struct ColumnSums {
+  Numbers<V> first, second;
+  __device__ __forceinline__ void add(double (*own)[kThreads]) {
+#pragma unroll
+    for (int e = 0; e < V; e++) {
+      own[e][threadIdx.x] += first.of[e];
+      own[V + e][threadIdx.x] += second.of[e];
+    }
+    first = second = Numbers<V>();
+  }
+};
+
+/// The sums of a block's rows, one after the other, into its partial sums.
+template <int V>
+__device__ __forceinline__ void storeColumns(double (*own)[kThreads], const Way& way, const Plan& plan,
+                                             const BatchNorm& call, double* partials) {
+  const int64_t within = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x;
+  if (within >= plan.columns) return;
+#pragma unroll 1
+  for (int i = 0; i < 2 * V; i++) {
+    double sum = 0;
+    for (int row = 0; row < plan.rows; row++) sum += own[i][threadIdx.x + row * plan.columns];
+    partials[(blockIdx.x * int64_t{2} + i / V) * call.channels + way.column * V + i % V] = sum;
+  }
+}
+
+/// Sums of x and its squares, around x's first row: a mean far from 0 costs no digits.
+template <typename T, int V>
+__global__ void __launch_bounds__(kThreads) momentsKernel(const BatchNorm call, const Plan plan, const Scratch scratch) {
+  __shared__ double own[2 * V][kThreads];
+#pragma unroll
+  for (int i = 0; i < 2 * V; i++) own[i][threadIdx.x] = 0;
+  const Way way = wayOf(plan);
+  if (way.active) {
+    const T* x = static_cast<const T*>(call.x);
+    const Words<T, V> shift = loadWords<T, V>(x + way.column * V);
+    ColumnSums<V> sums;
+    int rows = 0;
+    forRows(way, plan, [&](int64_t v) { return loadWords<T, V>(x + v * V); },
+            [&](int64_t, const Words<T, V>& row) {
+#pragma unroll
+              for (int e = 0; e < V; e++) {
+                const float d = widenAt(row, e) - widenAt(shift, e);
+                sums.first.of[e] += d;
+                sums.second.of[e] += d * d;
+              }
+              if (++rows % kRowChain == 0) sums.add(own);
+            });
+    sums.add(own);
+  }
+  __syncthreads();
+  storeColumns<V>(own, way, plan, call, scratch.channels);
+}
+
+/// A channel's two sums over all blocks. Threads: [kParts parts of the blocks, 32 channels]; those of the first part have them.
+__device__ __forceinline__ bool sumsOfChannel(const BatchNorm& call, const Plan& plan, const double* partials,
+                                              double (*parts)[kParts][kWarp], int64_t channel, double* sums) {
+#pragma unroll
+  for (int which = 0; which < 2; which++) {
+    double total = 0;
+    if (channel < call.channels)
+      for (int64_t block = threadIdx.y; block < plan.blocks; block += kParts)
+        total += partials[(block * 2 + which) * call.channels + channel];
+    parts[which][threadIdx.y][threadIdx.x] = total;
+  }
+  __syncthreads();
+  if (threadIdx.y > 0 || channel >= call.channels) return false;
+#pragma unroll
+  for (int which = 0; which < 2; which++) {
+    sums[which] = 0;
+    for (int part = 0; part < kParts; part++) sums[which] += parts[which][part][threadIdx.x];
+  }
+  return true;
+}
+
+template <typename T>
+__global__ void statisticsKernel(const BatchNorm call, const Plan plan, const Scratch scratch) {
+  __shared__ double parts[2][kParts][kWarp];
+  const int64_t channel = blockIdx.x * int64_t{kWarp} + threadIdx.x;
+  double sums[2];
+  if (!sumsOfChannel(call, plan, scratch.channels, parts, channel, sums)) return;
+  const double values = static_cast<double>(call.values), offset = sums[0] / values;
+  const double around = sums[1] / values - offset * offset;
+  const double mean = widen(static_cast<const T*>(call.x)[channel]) + offset;
+  const double variance = around < 0 ? 0 : around;  // rounding makes it negative; a NaN stays one
+  call.mean[channel] = static_cast<float>(mean);
+  call.inverse[channel] = static_cast<float>(1 / sqrt(variance + call.epsilon));
+  const auto move = [&](float& running, double to) {
+    running = static_cast<float>((1 - call.momentum) * running + call.momentum * to);
+  };
+  move(call.runningMean[channel], mean);
+  move(call.runningVariance[channel], variance * values / (values - 1));
+}
+
+/// y = P(z)/Q(z), or z.
+template <typename T, int V, typename U>
+__global__ void __launch_bounds__(kThreads, 2) applyKernel(const BatchNorm call, const Plan plan) {
+  const Way way = wayOf(plan);
+  if (!way.active) return;
+  const T* x = static_cast<const T*>(call.x);
+  T* out = static_cast<T*>(call.out);
+  const Normaliser<T, V> normal(call, way.column);
+  const auto load = [&](int64_t v) { return loadWords<T, V>(x + v * V); };
+  if constexpr (isActivated<U>) {
+    constexpr float limit = limitOf(U::most);
+    __shared__ Noise none;  // which nobody reads
+    const Set<U> set(call.activation, 0);
+    const bool ordinary = set.isOrdinary(call.activation);
+    forRows(way, plan, load, [&](int64_t v, const Words<T, V>& row) {
+      Numbers<V> z;
+      bool fits = ordinary;
+#pragma unroll
+      for (int e = 0; e < V; e++) {
+        z.of[e] = normal(widenAt(row, e), e);
+        fits = fits && fabsf(z.of[e]) <= limit;
+      }
+      if (!fits) {
+#pragma unroll 1
+        for (int e = 0; e < V; e++) {
+          const float given = normalAt<T>(call, way.column * V + e, widen(x[v * V + e]));
+          narrow(out[v * V + e], careful<U>(given, 0, 0, call.activation, none, 0, false, [](int, double) {}));
+        }
+        return;
+      }
+      Pack<T, V> results;
+#pragma unroll
+      for (int e = 0; e < V; e++)
+        narrow(results.of[e], fast<U, false>(z.of[e], 0, 0, call.activation, none, set, nullptr));
+      storePack<T, V>(out + v * V, results);
+    });
+  } else {
+    forRows(way, plan, load, [&](int64_t v, const Words<T, V>& row) {
+      Pack<T, V> results;
+#pragma unroll
+      for (int e = 0; e < V; e++) narrow(results.of[e], normal(widenAt(row, e), e));
+      storePack<T, V>(out + v * V, results);
+    });
+  }
+}
+
+/// A vector of x and one of the gradient.
+template <typename T, int V>
+struct Both {
+  Words<T, V> x, gradient;
+};
+
+/// dz, which waits where dx will be; its sums, those of dz (x - mean), and those of the coefficients' gradients.
+template <typename T, int V, typename U>
+__global__ void __launch_bounds__(kThreads, 2) gradientsKernel(const BatchNorm call, const Plan plan, const Scratch scratch) {
+  __shared__ double own[2 * V + U::sums][kThreads];
+  const int thread = static_cast<int>(threadIdx.x);
+#pragma unroll
+  for (int i = 0; i < 2 * V + U::sums; i++) own[i][thread] = 0;
+  const Way way = wayOf(plan);
+  if (way.active) {
+    const T* x = static_cast<const T*>(call.x);
+    const T* gradient = static_cast<const T*>(call.gradient);
+    T* out = static_cast<T*>(call.out);
+    ColumnSums<V> sums;
+    int rows = 0;
+    const auto load = [&](int64_t v) { return Both<T, V>{loadWords<T, V>(x + v * V), loadWords<T, V>(gradient + v * V)}; };
+    if constexpr (isActivated<U>) {
+      constexpr float limit = limitOf(U::most);
+      __shared__ Noise none;  // which nobody reads
+      const Normaliser<T, V> normal(call, way.column);
+      const Set<U> set(call.activation, 0);
+      const bool ordinary = set.isOrdinary(call.activation);
+      Sums<U> coefficients;
+      const auto add = [&](int sum, double value) { own[2 * V + sum][thread] += value; };
+      const auto flush = [&] {
+#pragma unroll
+        for (int i = 0; i < U::sums; i++) add(i, coefficients.of[i]);
+        coefficients = Sums<U>();
+      };
+      forRows(way, plan, load, [&](int64_t v, const Both<T, V>& row) {
+        Numbers<V> z;
+        bool fits = ordinary;
+#pragma unroll
+        for (int e = 0; e < V; e++) {
+          z.of[e] = normal(widenAt(row.x, e), e);
+          fits = fits && fabsf(z.of[e]) <= limit;
+        }
+        if (!fits) {
+#pragma unroll 1
+          for (int e = 0; e < V; e++) {
+            const int64_t channel = way.column * V + e;
+            const float value = widen(x[v * V + e]), given = normalAt<T>(call, channel, value);
+            T dz;
+            narrow(dz, careful<U>(given, widen(gradient[v * V + e]), 0, call.activation, none, 0, true, add));
+            out[v * V + e] = dz;
+            own[e][thread] += widen(dz);
+            own[V + e][thread] += static_cast<double>(widen(dz)) * (value - call.mean[channel]);
+          }
+          return;
+        }
+        Pack<T, V> results;
+#pragma unroll
+        for (int e = 0; e < V; e++) {
+          narrow(results.of[e], fast<U, true>(z.of[e], widenAt(row.gradient, e), 0, call.activation, none, set, &coefficients));
+          const float dz = widen(results.of[e]);
+          sums.first.of[e] += dz;
+          sums.second.of[e] += dz * (widenAt(row.x, e) - normal.mean.of[e]);
+        }
+        storePack<T, V>(out + v * V, results);
+        if (++rows % kRowChain == 0) sums.add(own);
+        if (rows % kCoefficientChain == 0) flush();
+      });
+      sums.add(own);
+      flush();
+    } else {
+      const Numbers<V> mean(call.mean, way.column);
+      forRows(way, plan, load, [&](int64_t, const Both<T, V>& row) {
+#pragma unroll
+        for (int e = 0; e < V; e++) {
+          const float dz = widenAt(row.gradient, e);
+          sums.first.of[e] += dz;
+          sums.second.of[e] += dz * (widenAt(row.x, e) - mean.of[e]);
+        }
+        if (++rows % kRowChain == 0) sums.add(own);
+      });
+      sums.add(own);
+    }
+  }
+  __syncthreads();
+  storeColumns<V>(own, way, plan, call, scratch.channels);
+  if constexpr (isActivated<U>) {
+    const int64_t block = blockIdx.x * static_cast<int64_t>(plan.tiles) + blockIdx.y;
+    double* totals = scratch.coefficients + block * U::sums;
+    sumsOfThreads<U::sums>(own + 2 * V, [&](int sum, double value) { totals[sum] = value; });
+  }
+}
+
+/// The gradients by gamma and beta, and the factors of dx; the last block adds up the coefficients' gradients.
+template <typename U>
+__global__ void finishKernel(const BatchNorm call, const Plan plan, const Scratch scratch) {
+  __shared__ double parts[2][kParts][kWarp];
+  if constexpr (isActivated<U>) {
+    if (blockIdx.x == (call.channels + kWarp - 1) / kWarp) {
+      const int64_t blocks = plan.blocks * plan.tiles;
+#pragma unroll 1
+      for (int sum = static_cast<int>(threadIdx.y); sum < U::sums; sum += kParts) {
+        double total = 0;
+        for (int64_t block = threadIdx.x; block < blocks; block += kWarp) total += scratch.coefficients[block * U::sums + sum];
+        total = sumOfWarp(total);
+        if (threadIdx.x == 0) storeSum<U>(call.activation, call.numerator, call.denominator, 0, sum, total);
+      }
+      return;
+    }
+  }
+  const int64_t channel = blockIdx.x * int64_t{kWarp} + threadIdx.x;
+  double sums[2];
+  if (!sumsOfChannel(call, plan, scratch.channels, parts, channel, sums)) return;
+  const double gamma = call.gamma[channel], inverse = call.inverse[channel], values = static_cast<double>(call.values);
+  const float dbeta = static_cast<float>(sums[0]), dgamma = static_cast<float>(sums[1] * inverse);
+  call.dbeta[channel] = dbeta;
+  call.dgamma[channel] = dgamma;
+  scratch.factors[channel] = static_cast<float>(gamma * inverse);
+  scratch.factors[call.channels + channel] = static_cast<float>(gamma * inverse * inverse * dgamma / values);
+  scratch.factors[2 * call.channels + channel] = static_cast<float>(gamma * inverse * dbeta / values);
+}
+
+/// dx = a * dz - b * (x - mean) - k. `dz` may be where dx will be.
+template <typename T, int V>
+__global__ void __launch_bounds__(kThreads) inputGradientKernel(const BatchNorm call, const Plan plan, const Scratch scratch,
+                                                                const void* gradient) {
+  const Way way = wayOf(plan);
+  if (!way.active) return;
+  const T* x = static_cast<const T*>(call.x);
+  const T* dz = static_cast<const T*>(gradient);
+  T* out = static_cast<T*>(call.out);
+  const Numbers<V> mean(call.mean, way.column), a(scratch.factors, way.column);
+  const Numbers<V> b(scratch.factors + call.channels, way.column), k(scratch.factors + 2 * call.channels, way.column);
+  forRows(way, plan, [&](int64_t v) { return Both<T, V>{loadWords<T, V>(x + v * V), loadWords<T, V>(dz + v * V)}; },
+          [&](int64_t v, const Both<T, V>& row) {
+            Pack<T, V> results;
+#pragma unroll
+            for (int e = 0; e < V; e++)
+              narrow(results.of[e],
+                     a.of[e] * widenAt(row.gradient, e) - b.of[e] * (widenAt(row.x, e) - mean.of[e]) - k.of[e]);
+            storePack<T, V>(out + v * V, results);
+          });
+}
+
+/// Calls body(Unrolled<...>) with the activation's kernel, or body(Identity) without one.
+template <typename Body>
+void forActivation(const BatchNorm& call, const Body& body) {
+  const Call& a = call.activation;
+  if (!call.isActivated) return body(Identity{});
+  if (a.form == Form::AbsoluteSum && a.m <= 5 && a.n <= 4) return body(Unrolled<5, 4, true, false>{});
+  if (a.form == Form::AbsoluteSum) return body(Unrolled<7, 6, true, false>{});
+  body(Unrolled<5, 4, false, false>{});
+}
+
+/// Calls body(element type, channels of a thread) with what fits the call.
+template <typename Body>
+void choose(const BatchNorm& call, Type type, const Body& body) {
+  const auto typed = [&](auto element) {
+    using T = decltype(element);
+    const auto aligned = [](const void* p) { return reinterpret_cast<uintptr_t>(p) % (kColumn * sizeof(T)) == 0; };
+    if (call.channels % kColumn == 0 && aligned(call.x) && aligned(call.gradient) && aligned(call.out))
+      body(element, std::integral_constant<int, kColumn>{});
+    else body(element, std::integral_constant<int, 1>{});
+  };
+  if (type == Type::Float32) typed(float{});
+  else if (type == Type::Bfloat16) typed(Bfloat16{});
+  else typed(Float16{});
+}
+
+/// The plan of a call's sums, forward or backward, and how much they take.
+template <typename T, int V>
+Plan planOfSums(const BatchNorm& call) {
+  Plan plan;
+  if (!call.gradient) return planOfRows<V>(call, residentBlocks(momentsKernel<T, V>), kFewestRows);
+  forActivation(call, [&](auto u) {
+    plan = planOfRows<V>(call, residentBlocks(gradientsKernel<T, V, decltype(u)>), kFewestRows);
+  });
+  return plan;
+}
+
+/// Elements of the parts of a scratch.
+struct Sizes {
+  int64_t channels, coefficients, factors;
+};
+Sizes sizesOf(const BatchNorm& call, const Plan& plan) {
+  int sums = 0;
+  if (call.gradient) forActivation(call, [&](auto u) { sums = decltype(u)::sums; });
+  return {plan.blocks * 2 * call.channels, plan.blocks * plan.tiles * sums, call.gradient ? 3 * call.channels : 0};
+}
+Scratch scratchOf(const BatchNorm& call, const Plan& plan, void* memory) {
+  const Sizes sizes = sizesOf(call, plan);
+  double* channels = static_cast<double*>(memory);
+  double* coefficients = channels + sizes.channels;
+  return {channels, coefficients, reinterpret_cast<float*>(coefficients + sizes.coefficients)};
+}
+
+}  // namespace
+
+bool isFused(const BatchNorm& call) {
+  const Call& a = call.activation;
+  return !call.isActivated || (a.m <= 5 && a.n <= 4) || (a.form == Form::AbsoluteSum && a.m <= 7 && a.n <= 6);
+}
+
+int64_t scratchBytes(const BatchNorm& call, Type type) {
+  int64_t bytes = 0;
+  choose(call, type, [&](auto element, auto v) {
+    const Sizes sizes = sizesOf(call, planOfSums<decltype(element), decltype(v)::value>(call));
+    bytes = (sizes.channels + sizes.coefficients) * sizeof(double) + sizes.factors * sizeof(float);
+  });
+  return bytes;
+}
+
+const char* batchNormForward(const BatchNorm& call, Type type, void* memory, void* stream) {
+  const auto queue = static_cast<cudaStream_t>(stream);
+  choose(call, type, [&](auto element, auto v) {
+    using T = decltype(element);
+    constexpr int V = decltype(v)::value;
+    const Plan sums = planOfSums<T, V>(call);
+    const Scratch scratch = scratchOf(call, sums, memory);
+    momentsKernel<T, V><<<gridOf(sums), kThreads, 0, queue>>>(call, sums, scratch);
+    const unsigned channels = static_cast<unsigned>((call.channels + kWarp - 1) / kWarp);
+    statisticsKernel<T><<<channels, dim3(kWarp, kParts), 0, queue>>>(call, sums, scratch);
+    forActivation(call, [&](auto u) {
+      using U = decltype(u);
+      const Plan plan = planOfRows<V>(call, residentBlocks(applyKernel<T, V, U>));
+      applyKernel<T, V, U><<<gridOf(plan), kThreads, 0, queue>>>(call, plan);
+    });
+  });
+  return problem();
+}
+
+const char* batchNormBackward(const BatchNorm& call, Type type, void* memory, void* stream) {
+  const auto queue = static_cast<cudaStream_t>(stream);
+  choose(call, type, [&](auto element, auto v) {
+    using T = decltype(element);
+    constexpr int V = decltype(v)::value;
+    const Plan sums = planOfSums<T, V>(call);
+    const Scratch scratch = scratchOf(call, sums, memory);
+    const unsigned channels = static_cast<unsigned>((call.channels + kWarp - 1) / kWarp);
+    const void* dz = call.gradient;
+    forActivation(call, [&](auto u) {
+      using U = decltype(u);
+      gradientsKernel<T, V, U><<<gridOf(sums), kThreads, 0, queue>>>(call, sums, scratch);
+      finishKernel<U><<<channels + isActivated<U>, dim3(kWarp, kParts), 0, queue>>>(call, sums, scratch);
+      if (isActivated<U>) dz = call.out;
+    });
+    const Plan plan = planOfRows<V>(call, residentBlocks(inputGradientKernel<T, V>));
+    inputGradientKernel<T, V><<<gridOf(plan), kThreads, 0, queue>>>(call, plan, scratch, dz);
+  });
+  return problem();
+}
+
+}  // namespace cuda
+}  // namespace pade

@@ -1,0 +1,318 @@
+// Runs the GPU's batch normalisation on the CPU, from its very source (native/batch_norm_cuda.cu on onHost/cuda_runtime.h), with
+// and without a Padé activation behind it, and compares all of its results with float64. Prints one JSON line a case;
+// test/native/batchNormCuda.test.ts judges them.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <tuple>
+#include <vector>
+
+#include "../../native/cuda/batch_norm_cuda.h"
+#include "../../native/cuda/pade_types.h"
+#include "../../native/operators/pade_reference.h"
+#include "onHost/compare.h"
+#include "onHost/cuda_runtime.h"
+
+using namespace pade;
+using onHost::see;
+using onHost::typeOf;
+namespace gpu = pade::cuda;
+
+namespace {
+
+enum class Data { plain, far, constant, huge, notANumber, oneSided };
+
+struct Case {
+  const char* name;
+  int64_t values, channels;
+  int m, n;  // of the activation; none where m is negative
+  Form form;
+  int64_t resident;  // blocks at once: fewer blocks make longer ways
+  Data data;
+  int shifted;  // tensors that lie an element behind a boundary: 1 is x, 2 the gradient, 4 the outputs, or their sum
+  double q = 1;
+  float sizeOfA = 1, sizeOfB = 1;  // of the coefficients; a negative one turns their sign
+};
+
+/// Memory that was never written and must not be beyond its end: NaN in all types.
+template <typename V>
+struct Poisoned {
+  static constexpr size_t kGuard = 16;
+  std::vector<V> memory;
+  size_t size, shift;
+  explicit Poisoned(size_t size, size_t shift = 0) : memory(size + kGuard + shift), size(size), shift(shift) { poison(); }
+  void poison() { std::memset(static_cast<void*>(memory.data()), 0xff, memory.size() * sizeof(V)); }
+  V* data() { return memory.data() + shift; }
+  V& operator[](size_t i) { return memory[shift + i]; }
+  bool isPoison(size_t i) const {
+    V poison;
+    std::memset(static_cast<void*>(&poison), 0xff, sizeof poison);
+    return std::memcmp(&memory[i], &poison, sizeof poison) == 0;
+  }
+  /// Elements that kept their poison, or were written beside the tensor.
+  int64_t faults() const {
+    int64_t count = 0;
+    for (size_t i = 0; i < memory.size(); i++) count += isPoison(i) == (i >= shift && i < shift + size);
+    return count;
+  }
+  bool operator==(const Poisoned& other) const {
+    return std::memcmp(memory.data(), other.memory.data(), memory.size() * sizeof(V)) == 0;
+  }
+};
+
+struct Errors {
+  double statistics = 0, values = 0, gradients = 0, sums = 0, coefficients = 0;
+  int64_t unwritten = 0, different = 0;
+};
+
+template <typename T>
+float rounded(double v) {
+  T narrow;
+  gpu::narrow(narrow, static_cast<float>(v));
+  return gpu::widen(narrow);
+}
+
+/// What a call writes.
+template <typename T>
+struct Results {
+  Poisoned<T> y, dx;
+  Poisoned<float> mean, inverse, runningMean, runningVariance, dgamma, dbeta, numerator, denominator;
+  explicit Results(const Case& c, size_t a, size_t b)
+      : y(c.values * c.channels, c.shifted >> 2 & 1), dx(y), mean(c.channels), inverse(mean), runningMean(mean), runningVariance(mean),
+        dgamma(mean), dbeta(mean), numerator(a), denominator(b) {}
+  int64_t faults() const {
+    return y.faults() + dx.faults() + mean.faults() + inverse.faults() + dgamma.faults() + dbeta.faults() +
+           numerator.faults() + denominator.faults();
+  }
+  bool operator==(const Results& o) const {
+    return y == o.y && dx == o.dx && mean == o.mean && inverse == o.inverse && runningMean == o.runningMean &&
+           runningVariance == o.runningVariance && dgamma == o.dgamma && dbeta == o.dbeta && numerator == o.numerator &&
+           denominator == o.denominator;
+  }
+};
+
+template <typename T>
+void runCase(const Case& c, const char* type) {
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  const bool activated = c.m >= 0;
+  const int firstB = c.form == Form::AbsolutePolynomial ? 0 : 1;
+  std::vector<float> numerator(activated ? c.m + 1 : 0), denominator(activated ? c.n + 1 - firstB : 0);
+  for (float& v : numerator) v = normal(random) * c.sizeOfA;
+  for (float& v : denominator) v = (0.3f * std::fabs(normal(random)) + 0.05f) * c.sizeOfB;
+  if (c.form == Form::SumOfAbsolutes)  // which knows no sign
+    for (size_t k = 1; k < denominator.size(); k += 2) denominator[k] *= -1;
+  std::vector<float> gamma(c.channels), beta(c.channels);
+  for (float& v : gamma) v = 0.5f + 0.3f * std::fabs(normal(random));
+  for (float& v : beta) v = normal(random);
+  const int64_t elements = c.values * c.channels;
+  Poisoned<T> x(elements, c.shifted & 1), gradient(elements, c.shifted >> 1 & 1);
+  for (int64_t i = 0; i < elements; i++) {
+    const int64_t channel = i % c.channels;
+    double v = normal(random) * 2 + 1;
+    if (c.data == Data::far) v += 300;
+    if (c.data == Data::constant && channel == 0) v = 0.75;
+    if (c.data == Data::huge && channel == 1) v *= 1e18;
+    gpu::narrow(x[i], static_cast<float>(v));
+    const float g = normal(random);
+    gpu::narrow(gradient[i], c.data == Data::oneSided ? 1 + 0.1f * g : g);
+  }
+  if (c.data == Data::notANumber) {
+    gpu::narrow(x[1], NAN);
+    gpu::narrow(x[c.channels + 2], INFINITY);
+  }
+  if (c.data == Data::huge) beta[0] = 3e7f;  // beyond what the fast path of the activation takes
+  if (c.sizeOfA != 1) beta[0] = 5e5f;        // what it takes unless coefficients are large
+  if (c.data == Data::oneSided)
+    for (float& v : beta) v = 3 + 0.1f * v;
+
+  gpu::BatchNorm call;
+  call.x = x.data();
+  call.values = c.values;
+  call.channels = c.channels;
+  call.gamma = gamma.data();
+  call.beta = beta.data();
+  call.momentum = 0.1;
+  call.epsilon = 1e-5;
+  call.isActivated = activated;
+  if (activated) {
+    call.activation.numerator = numerator.data();
+    call.activation.denominator = denominator.data();
+    call.activation.form = c.form;
+    call.activation.m = c.m;
+    call.activation.n = c.n;
+    call.activation.q = c.q;
+  }
+  Errors errors;
+  const auto run = [&](onHost::Order order) {
+    onHost::order = order;
+    Results<T> r(c, numerator.size(), denominator.size());
+    for (int64_t i = 0; i < c.channels; i++) {
+      r.runningMean[i] = 0.5f;
+      r.runningVariance[i] = 2;
+    }
+    gpu::BatchNorm forward = call;
+    forward.out = r.y.data();
+    forward.mean = r.mean.data();
+    forward.inverse = r.inverse.data();
+    forward.runningMean = r.runningMean.data();
+    forward.runningVariance = r.runningVariance.data();
+    Poisoned<unsigned char> scratch(gpu::scratchBytes(forward, typeOf<T>));
+    gpu::batchNormForward(forward, typeOf<T>, scratch.data(), nullptr);
+    gpu::BatchNorm backward = call;
+    backward.gradient = gradient.data();
+    backward.out = r.dx.data();
+    backward.mean = r.mean.data();
+    backward.inverse = r.inverse.data();
+    backward.dgamma = r.dgamma.data();
+    backward.dbeta = r.dbeta.data();
+    backward.numerator = r.numerator.data();
+    backward.denominator = r.denominator.data();
+    Poisoned<unsigned char> more(gpu::scratchBytes(backward, typeOf<T>));
+    gpu::batchNormBackward(backward, typeOf<T>, more.data(), nullptr);
+    for (Poisoned<unsigned char>* memory : {&scratch, &more})
+      for (size_t i = memory->size; i < memory->memory.size(); i++) errors.unwritten += !memory->isPoison(i);
+    return r;
+  };
+  onHost::residentBlocks = static_cast<int>(c.resident);
+  Results<T> r = run(onHost::Order::forward);
+  for (const onHost::Order order : {onHost::Order::backward, onHost::Order::shuffled})
+    if (!(run(order) == r)) errors.different++;
+  // A NaN is poison's bits in float32 alone where nobody calculates one.
+  if (c.data != Data::notANumber) errors.unwritten += r.faults();
+
+  Shape shape;
+  shape.form = c.form;
+  shape.m = c.m;
+  shape.n = c.n;
+  shape.q = c.q;
+  Coefficients set, sums, sizes;
+  for (int i = 0; i <= c.m; i++) set.a[i] = numerator[i];
+  for (int k = firstB; activated && k <= c.n; k++) {
+    const float b = denominator[k - firstB];
+    set.b[k] = c.form == Form::SumOfAbsolutes ? std::fabs(b) : b;
+  }
+  for (int64_t channel = 0; channel < c.channels; channel++) {
+    const auto at = [&](int64_t row) { return row * c.channels + channel; };
+    double mean = 0, variance = 0;
+    for (int64_t row = 0; row < c.values; row++) mean += gpu::widen(x[at(row)]) / static_cast<double>(c.values);
+    for (int64_t row = 0; row < c.values; row++) variance += std::pow(gpu::widen(x[at(row)]) - mean, 2) / c.values;
+    see(errors.statistics, r.mean[channel], mean, std::sqrt(variance));
+    see(errors.statistics, r.inverse[channel], static_cast<float>(1 / std::sqrt(variance + call.epsilon)), 0);
+    see(errors.statistics, r.runningMean[channel], 0.9 * 0.5 + 0.1 * mean, std::sqrt(variance));
+    see(errors.statistics, r.runningVariance[channel], static_cast<float>(0.9 * 2 + 0.1 * variance * c.values / (c.values - 1)), 0);
+
+    double dbeta = 0, dgamma = 0, sizeOfBeta = 0, sizeOfGamma = 0;
+    std::vector<float> dz(c.values);
+    const float scale = gamma[channel] * r.inverse[channel];
+    for (int64_t row = 0; row < c.values; row++) {
+      const float value = gpu::widen(x[at(row)]), g = gpu::widen(gradient[at(row)]);
+      const float z = rounded<T>((value - r.mean[channel]) * scale + beta[channel]);
+      double y = z, slope = 1, size = 1, sizeOfSlope = 1;
+      if (activated) {
+        const Element e = element(z, set, shape);
+        Coefficients own;
+        addGradients(g, z, e, shape, nullptr, own);
+        double dp = 0, ds = 0, q = 1;  // what float32 works with on the way: where terms cancel, the error is of their size
+        size = 0;
+        for (int i = 0; i <= c.m; i++) size += std::fabs(set.a[i] * e.ratio[i]);
+        for (int k = firstB; k <= c.n; k++) q += std::fabs(set.b[k] * e.ratio[k]);
+        for (int i = 1; i <= c.m; i++) dp += i * std::fabs(set.a[i] * e.ratio[i - 1]);
+        for (int k = 1; k <= c.n; k++) ds += k * std::fabs(set.b[k] * e.ratio[k - 1]);
+        sizeOfSlope = (dp + size * ds) * q;
+        size *= q;
+        for (int k = 0; k <= kMaxDegree; k++) {
+          sums.a[k] += own.a[k];
+          sums.b[k] += own.b[k];
+          sizes.a[k] += std::fabs(own.a[k]) * q;
+          sizes.b[k] += std::fabs(g * e.ratio[k]) * size;
+        }
+        y = e.y;
+        slope = e.slope;
+      }
+      see(errors.values, gpu::widen(r.y[at(row)]), rounded<T>(y), std::fmax(1, size));
+      dz[row] = rounded<T>(g * slope);
+      const double around = value - static_cast<double>(r.mean[channel]);
+      dbeta += dz[row];
+      dgamma += dz[row] * around * r.inverse[channel];
+      sizeOfBeta += std::fabs(g * sizeOfSlope);
+      sizeOfGamma += std::fabs(g * sizeOfSlope * around * r.inverse[channel]);
+    }
+    see(errors.sums, r.dbeta[channel], static_cast<float>(dbeta), sizeOfBeta);
+    see(errors.sums, r.dgamma[channel], static_cast<float>(dgamma), sizeOfGamma);
+    const double inverse = r.inverse[channel], a = gamma[channel] * inverse;
+    for (int64_t row = 0; row < c.values; row++) {
+      const double around = gpu::widen(x[at(row)]) - static_cast<double>(r.mean[channel]);
+      const double b = a * inverse * dgamma / c.values, k = a * dbeta / c.values;
+      const double size = std::fabs(a) * (std::fabs(dz[row]) + (sizeOfBeta + sizeOfGamma * std::fabs(around * inverse)) / c.values);
+      see(errors.gradients, gpu::widen(r.dx[at(row)]), rounded<T>(a * dz[row] - b * around - k), size);
+    }
+  }
+  for (int i = 0; i <= c.m; i++)
+    see(errors.coefficients, r.numerator[i], static_cast<float>(sums.a[i]), sizes.a[i]);
+  for (int k = firstB; activated && k <= c.n; k++)
+    see(errors.coefficients, r.denominator[k - firstB],
+        static_cast<float>(c.form == Form::SumOfAbsolutes && denominator[k - firstB] < 0 ? -sums.b[k] : sums.b[k]), sizes.b[k]);
+  std::printf("{\"name\":\"%s\",\"type\":\"%s\",\"statistics\":%.3g,\"values\":%.3g,\"gradients\":%.3g,\"sums\":%.3g,"
+              "\"coefficients\":%.3g,\"unwritten\":%lld,\"different\":%lld}\n",
+              c.name, type, std::fmin(errors.statistics, 1e300), std::fmin(errors.values, 1e300),
+              std::fmin(errors.gradients, 1e300), std::fmin(errors.sums, 1e300), std::fmin(errors.coefficients, 1e300),
+              static_cast<long long>(errors.unwritten), static_cast<long long>(errors.different));
+}
+
+}  // namespace
+
+int main() {
+  const Form sum = Form::AbsoluteSum, polynomial = Form::AbsolutePolynomial, absolutes = Form::SumOfAbsolutes,
+             unsafe = Form::Unsafe;
+  const Case cases[] = {
+      {"alone", 500, 12, -1, -1, sum, 3, Data::plain, 0},
+      {"alone, 7 channels", 300, 7, -1, -1, sum, 3, Data::plain, 0},
+      {"alone, 1 channel", 1000, 1, -1, -1, sum, 2, Data::plain, 0},
+      {"alone, 2 values", 2, 5, -1, -1, sum, 2, Data::plain, 0},
+      {"alone, 1040 channels", 40, 1040, -1, -1, sum, 8, Data::plain, 0},
+      {"alone, 300 channels, not by four", 40, 301, -1, -1, sum, 8, Data::plain, 0},
+      {"alone, behind a boundary", 300, 8, -1, -1, sum, 3, Data::plain, 7},
+      {"alone, far from 0", 500, 12, -1, -1, sum, 3, Data::far, 0},
+      {"alone, a constant channel", 500, 12, -1, -1, sum, 3, Data::constant, 0},
+      {"alone, NaN and infinity", 300, 8, -1, -1, sum, 3, Data::notANumber, 0},
+      {"alone, long ways", 8000, 256, -1, -1, sum, 1, Data::oneSided, 0},
+      {"alone, 40 blocks", 60000, 4, -1, -1, sum, 40, Data::plain, 0},
+      {"absolute-sum [5,4]", 500, 12, 5, 4, sum, 3, Data::plain, 0},
+      {"absolute-sum [5,4], 7 channels", 300, 7, 5, 4, sum, 3, Data::plain, 0},
+      {"absolute-sum [5,4], 2 values", 2, 5, 5, 4, sum, 2, Data::plain, 0},
+      {"absolute-sum [5,4], 1040 channels", 40, 1040, 5, 4, sum, 8, Data::plain, 0},
+      {"absolute-sum [5,4], x behind a boundary", 300, 8, 5, 4, sum, 3, Data::plain, 1},
+      {"absolute-sum [5,4], the gradient behind a boundary", 300, 8, 5, 4, sum, 3, Data::plain, 2},
+      {"absolute-sum [5,4], the outputs behind a boundary", 300, 8, 5, 4, sum, 3, Data::plain, 4},
+      {"absolute-sum [5,4], NaN and infinity", 300, 8, 5, 4, sum, 3, Data::notANumber, 0},
+      {"absolute-sum [5,4], large a", 300, 8, 5, 4, sum, 3, Data::plain, 0, 1, 1e16f},
+      {"absolute-sum [5,4], negative b, q 0.1", 300, 8, 5, 4, sum, 3, Data::plain, 0, 0.1, 1, -1},
+      {"absolute-sum [5,4], 40 blocks", 24000, 7, 5, 4, sum, 40, Data::plain, 0},
+      {"absolute-sum [5,4], large z", 300, 8, 5, 4, sum, 3, Data::huge, 0},
+      {"absolute-sum [5,4], a constant channel", 300, 8, 5, 4, sum, 3, Data::constant, 0},
+      {"absolute-sum [5,4], long ways", 8000, 256, 5, 4, sum, 1, Data::oneSided, 0},
+      {"absolute-sum [3,2]", 300, 8, 3, 2, sum, 3, Data::plain, 0},
+      {"absolute-sum [7,6]", 300, 8, 7, 6, sum, 3, Data::plain, 0},
+      {"absolute-polynomial [5,4]", 300, 8, 5, 4, polynomial, 3, Data::plain, 0},
+      {"sum-of-absolutes [4,3]", 300, 8, 4, 3, absolutes, 3, Data::plain, 0},
+      {"unsafe [5,2]", 300, 8, 5, 2, unsafe, 3, Data::plain, 0},
+  };
+  for (const Case& c : cases) {
+    runCase<float>(c, "float32");
+    runCase<Bfloat16>(c, "bfloat16");
+    if (c.sizeOfA == 1) runCase<gpu::Float16>(c, "float16");  // which has no numbers of that size
+  }
+  for (const auto& [form, m, n, isFused] : {std::make_tuple(sum, 7, 6, true), std::make_tuple(sum, 8, 6, false),
+                                            std::make_tuple(sum, 5, 7, false), std::make_tuple(polynomial, 5, 4, true),
+                                            std::make_tuple(polynomial, 7, 6, false), std::make_tuple(unsafe, 6, 1, false)}) {
+    gpu::BatchNorm call;
+    call.isActivated = true;
+    call.activation.form = form;
+    call.activation.m = m;
+    call.activation.n = n;
+    if (gpu::isFused(call) != isFused) return 1;
+  }
+  return gpu::isFused({}) ? 0 : 1;
+}
