@@ -3,13 +3,18 @@
  * Holds the torch engine to tfjs-core's own tests, which its package ships; run `npm run test:tfjs`.
  *
  *   --filter TEXT   only the tests whose full name contains it
+ *   --device NAME   where torch calculates: cuda (default: cpu)
  *   --json          { passed, failed: [{ test, messages }], excluded } on standard output, instead of text
  */
 import { createRequire, register } from 'node:module';
 import { parseArgs } from 'node:util';
 
 const { values: options } = parseArgs({
-  options: { filter: { type: 'string', default: '' }, json: { type: 'boolean', default: false } },
+  options: {
+    filter: { type: 'string', default: '' },
+    device: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
 });
 
 // tfjs's files ask for these two as bundlers give them.
@@ -25,7 +30,9 @@ await import('@tensorflow/tfjs-core');
 await import('@tensorflow/tfjs-core/dist/register_all_gradients');
 await import('@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops');
 const { setTestEnvs } = await import('@tensorflow/tfjs-core/dist/jasmine_util');
-await import('../dist/src/engines/torch/index.js');
+const { engine } = await import('../dist/src/engines/index.js');
+if (options.device) await engine.use('torch', { device: options.device });
+else await import('../dist/src/engines/torch/index.js');
 const { EXCLUSIONS } = await import('../dist/test/tfjs/exclusions.js');
 
 setTestEnvs([{ name: 'torch', backendName: 'torch', flags: {}, isDataSync: true }]);

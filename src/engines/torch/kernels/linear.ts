@@ -1,7 +1,8 @@
 /** Matrix products and Einstein sums. */
 import { backend_util } from '@tensorflow/tfjs-core';
 import { EngineError } from '../addon.js';
-import type { Aten, TorchTensor } from '../aten.js';
+import { type Aten, scalarType, type TorchTensor } from '../aten.js';
+import { isOnCpu } from '../device.js';
 import type { Call, Kernels } from '../kernel.js';
 import { likeIn, operand } from '../precision.js';
 import { activate } from './fusedActivation.js';
@@ -14,15 +15,26 @@ function product({ inputs: { a, b }, attributes: { transposeA, transposeB }, ate
     );
   }
   const [left, right] = [a!, b!].map(x => operand(aten, asMatrix(aten, x))) as [TorchTensor, TorchTensor];
-  const y = aten(
-    'matmul',
+  const factors = [
     transposeA ? aten('transpose.int', left, -2, -1) : left,
     transposeB ? aten('transpose.int', right, -2, -1) : right,
-  );
+  ];
+  const y = inFloats(aten, factors, ([m, n]) => aten('matmul', m!, n!));
   const rank = Math.max(a!.shape.length, b!.shape.length);
   return y.shape.length === rank
     ? y
     : aten('reshape', y, [...new Array(rank - y.shape.length).fill(1), ...y.shape]);
+}
+
+/** CUDA has no products of whole numbers: float64 has those up to 2^53, and beyond 32 bits they wrap as on the CPU. */
+function inFloats(
+  aten: Aten,
+  factors: TorchTensor[],
+  product: (factors: TorchTensor[]) => TorchTensor,
+): TorchTensor {
+  if (isOnCpu() || factors.some(({ dtype }) => dtype !== 'int32')) return product(factors);
+  const wide = factors.map(x => aten('to.dtype', x, scalarType('float64')));
+  return aten('to.dtype', aten('to.dtype', product(wide), scalarType('int64')), scalarType('int32'));
 }
 
 /** Without leading axes of 1, which tfjs's dense layers add: a product of two matrices is faster than a batch of one. */
@@ -42,7 +54,7 @@ function einsum({ list, attributes: { equation }, aten }: Call): TorchTensor {
   const { allDims, summedDims, idDims } = backend_util.decodeEinsumEquation(equation, list.length);
   backend_util.checkEinsumDimSizes(allDims.length, idDims, list as never);
   backend_util.getEinsumComputePath(summedDims, idDims);
-  return aten('einsum', equation.replace(/\s/g, ''), list);
+  return inFloats(aten, [...list], factors => aten('einsum', equation.replace(/\s/g, ''), factors));
 }
 
 export const linearKernels: Kernels = {
