@@ -4,7 +4,15 @@ import { OptionsError } from '../errors.js';
 import { load } from '../publish/load.js';
 import { evaluate } from '../training/evaluate.js';
 import { provenanceOf } from '../training/provenance.js';
-import { command, type DataOptions, dataFrom, withData } from './options.js';
+import {
+  command,
+  type DataOptions,
+  dataFrom,
+  type EngineFlags,
+  startEngine,
+  withData,
+  withEngine,
+} from './options.js';
 import { percentage, printResult } from './output.js';
 
 export function evalCommand(): Command {
@@ -12,12 +20,13 @@ export function evalCommand(): Command {
     '<checkpoint>',
     'folder or .tar.gz',
   );
-  return withData(target)
+  return withEngine(withData(target))
     .addHelpText('after', '\nExample:\n  padezoo eval out/lenet-pau --data fashion-mnist')
     .action(run);
 }
 
-async function run(path: string, flags: DataOptions & { json?: boolean }): Promise<void> {
+async function run(path: string, flags: DataOptions & EngineFlags & { json?: boolean }): Promise<void> {
+  await startEngine(flags);
   const model = await load(path);
   const data = (await dataFrom(flags)) ?? provenanceOf(model).data;
   if (!data) throw new OptionsError('eval: the checkpoint names no data set that is known here; give --data');

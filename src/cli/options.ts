@@ -4,6 +4,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Dataset } from '../../datasets/dataset.js';
 import { datasets } from '../../datasets/index.js';
 import { zoo } from '../../zoo/index.js';
+import { engineOfEnvironment } from '../engines/choice.js';
+import { engine } from '../engines/index.js';
+import { PRECISIONS, type Precision } from '../engines/torch/precision.js';
 import { OptionsError } from '../errors.js';
 import { followBytes } from './progress.js';
 
@@ -115,6 +118,29 @@ export async function dataFrom(flags: DataOptions): Promise<Dataset | undefined>
     done,
     total,
   }));
+}
+
+export interface EngineFlags {
+  readonly device?: string;
+  readonly precision?: Precision;
+}
+
+/** Where it calculates, and how exactly. */
+export function withEngine(target: Command): Command {
+  return target
+    .option('--device <name>', "where torch calculates: 'cpu' (default), 'cuda' (the first GPU), 'cuda:1'")
+    .addOption(
+      new Option('--precision <name>', 'of convolutions and matrix products (default: fp32)').choices(
+        PRECISIONS,
+      ),
+    );
+}
+
+/** The engine of the environment, or the best that works; with the flags' options torch, unless the environment differs. */
+export async function startEngine({ device, precision }: EngineFlags): Promise<void> {
+  if (device === undefined && precision === undefined) return engine.ready();
+  const given = { ...(device !== undefined && { device }), ...(precision !== undefined && { precision }) };
+  return engine.use(engineOfEnvironment() ?? 'torch', given);
 }
 
 export interface NetworkOptions {

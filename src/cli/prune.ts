@@ -20,18 +20,21 @@ import {
   command,
   type DataOptions,
   dataFrom,
+  type EngineFlags,
   networkFor,
   percentages,
   type RecipeFlags,
   recipeFrom,
+  startEngine,
   wholeNumber,
   withData,
+  withEngine,
   withRecipe,
 } from './options.js';
 import { count, note, percentage, printResult, table } from './output.js';
 import { followPruning } from './progress.js';
 
-interface Flags extends DataOptions, RecipeFlags {
+interface Flags extends DataOptions, RecipeFlags, EngineFlags {
   readonly steps: number[];
   readonly percentOf: PercentOf;
   readonly activation: string;
@@ -76,7 +79,7 @@ export function pruneCommand(): Command {
     .addOption(choice('--ablations <names...>', 'controls to train as well', ABLATIONS))
     .option('--no-train', 'only cut')
     .option('--out <folder>', 'where the run goes: <folder>/step-10, ... and report.html; again to go on');
-  return withRecipe(withData(target))
+  return withEngine(withRecipe(withData(target)))
     .addHelpText(
       'after',
       `
@@ -92,7 +95,7 @@ Examples:
 
 async function run(network: string, flags: Flags): Promise<void> {
   const known = zoo.list().some(({ name }) => name === network);
-  await engine.ready();
+  await startEngine(flags);
   const given = flags.explain ? undefined : await dataFrom(flags);
   const data = given ?? (known && !flags.explain ? await dataFrom({ data: 'fashion-mnist' }) : undefined);
   const model = known ? networkFor(network, flags, given) : await load(network);

@@ -17,7 +17,7 @@ import type { StepRecord } from '../report/record.js';
 import { recordStep } from '../report/recordStep.js';
 import { writeReport } from '../report/writeReport.js';
 import { train } from '../training/train.js';
-import { command, wholeNumber } from './options.js';
+import { command, type EngineFlags, startEngine, wholeNumber, withEngine } from './options.js';
 import { count, note, percentage, printResult, table } from './output.js';
 import { followPruning, followTraining } from './progress.js';
 
@@ -26,7 +26,8 @@ const STEPS = [10, 20, 30];
 const FULL = 60_000;
 
 export function quickstartCommand(): Command {
-  return command('quickstart', 'train, prune, publish and report a Padé LeNet on Fashion-MNIST')
+  const target = command('quickstart', 'train, prune, publish and report a Padé LeNet on Fashion-MNIST');
+  return withEngine(target)
     .option('--out <folder>', 'where everything goes', 'out/quickstart')
     .option('--epochs <n>', 'of each training (default: 20, with the full data set 6)', wholeNumber)
     .option('--seed <n>', 'fixes weights and order', wholeNumber, 1)
@@ -38,13 +39,13 @@ async function run({
   out,
   seed,
   ...flags
-}: {
+}: EngineFlags & {
   out: string;
   epochs?: number;
   seed: number;
   json?: boolean;
 }): Promise<void> {
-  await engine.ready();
+  await startEngine(flags);
   const data = datasets.fashionMnist();
   const full = data.length.train >= FULL;
   const epochs = flags.epochs ?? (full ? 6 : 20);

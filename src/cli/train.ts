@@ -13,16 +13,19 @@ import {
   command,
   type DataOptions,
   dataFrom,
+  type EngineFlags,
   networkFor,
   type RecipeFlags,
   recipeFrom,
+  startEngine,
   withData,
+  withEngine,
   withRecipe,
 } from './options.js';
 import { count, note, percentage, printResult } from './output.js';
 import { followTraining } from './progress.js';
 
-interface Flags extends DataOptions, RecipeFlags {
+interface Flags extends DataOptions, RecipeFlags, EngineFlags {
   readonly activation: string;
   readonly out?: string;
   readonly activationHistory?: string;
@@ -44,7 +47,7 @@ export function trainCommand(): Command {
       '--activation-history <file>',
       "where every epoch's record goes, as JSON, with the inputs and coefficients of its Padé activations",
     );
-  return withRecipe(withData(target, 'fashion-mnist'))
+  return withEngine(withRecipe(withData(target, 'fashion-mnist')))
     .addHelpText(
       'after',
       `
@@ -52,6 +55,7 @@ Examples:
   padezoo train lenet --activation pau --data fashion-mnist --epochs 20 --out out/lenet-pau
   padezoo train lenet --activation relu --optimizer sgd --seed 1 --json
   padezoo train resnet50 --data imagenet:/data/imagenet --data-option workers=8 --out out/resnet50
+  padezoo train resnet18 --data cifar10 --device cuda --precision bf16 --batch-size 256
   padezoo train resnet18 --data folder:photos --data-option size=128 --train-images 1000
   padezoo train lenet --activation-history out/activations.json`,
     )
@@ -59,7 +63,7 @@ Examples:
 }
 
 async function run(architecture: string, flags: Flags): Promise<void> {
-  await engine.ready();
+  await startEngine(flags);
   const recipe = recipeFrom(flags);
   const data = (await dataFrom(flags))!;
   const model = networkFor(architecture, flags, data);

@@ -41,6 +41,21 @@ for (const command of [
   });
 }
 
+torchTest('--precision and --device choose how exactly torch calculates, and where', async t => {
+  const few = ['--epochs', '1', '--train-images', '200', '--test-images', '100'];
+  const narrow = await padezoo('train', 'lenet', ...few, '--precision', 'bf16', '--json');
+  t.is(narrow.code, 0, narrow.stderr);
+  t.regex(narrow.stderr, /torch .*CPU.*bf16/);
+  for (const [device, message] of [
+    ['cuda:99', /device 'cuda:99'/],
+    ['gpu', /device.*'cuda:1'/],
+  ] as const) {
+    const { code, stderr } = await padezoo('train', 'lenet', ...few, '--device', device);
+    t.is(code, 1);
+    t.regex(stderr, message);
+  }
+});
+
 torchTest('train, eval, prune, publish and verify hand a checkpoint from one to the next', async t => {
   const trained = await padezoo('train', 'lenet', '--epochs', '1', '--seed', '1', '--out', 'net', '--json');
   t.is(trained.code, 0, trained.stderr);
