@@ -40,6 +40,7 @@ const TAKEN = [
 /** The tests that mean something on a GPU machine, and need no browser and no internet. */
 const TESTS = [
   'native/padeCuda',
+  'native/batchNormCuda',
   'engines/device',
   'engines/cuda',
   'ops/pade',
