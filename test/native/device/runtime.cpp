@@ -1,8 +1,9 @@
 // A CUDA run time without a GPU, to be loaded before NVIDIA's: device memory is the host's, poisoned, and a stream is a queue
 // that runs when somebody waits for it, so that whoever forgets to wait reads poison. Whatever a real device forbids while a
 // stream is being captured fails here with the same error codes. ATen's kernels are machine code for a GPU: a launch of one
-// fails and names it; operators.cpp has the operators instead. Built and used by scripts/simulate-cuda.mjs, which also adds
-// what else libtorch wants of the library, as functions that end the program.
+// fails and names it; operators.cpp has the operators instead. The entry points of our own kernels (native/cuda/*_cuda.h) are
+// in this library as well, compiled for the CPU, and found before the engine's. Built and used by scripts/simulate-cuda.mjs,
+// which also adds what else libtorch wants of the library, as functions that end the program.
 #include <cuda.h>
 #include <cuda_runtime_api.h>
 
