@@ -8,7 +8,7 @@
 #include <cuda_runtime.h>
 
 #include "cuda/batch_norm_cuda.h"
-#include "cuda/launch.h"
+#include "cuda/columns.h"
 #include "cuda/pade_types.h"
 #include "cuda/pade_walk.h"
 
@@ -24,7 +24,6 @@ constexpr int64_t kFewestRows = 16;
 constexpr int kRowChain = 32, kCoefficientChain = 128;
 /// Parts in which the second pass takes the blocks.
 constexpr int kParts = 8;
-constexpr int kRowsAtOnce = 2;
 
 /// No activation.
 struct Identity {
@@ -38,44 +37,6 @@ struct Scratch {
   double* channels;
   double* coefficients;
   float* factors;
-};
-
-/// A grid of `blocks` x `tiles` blocks over the rows of x, V channels a thread. @param fewest rows that a thread should find
-template <int V>
-Plan planOfRows(const BatchNorm& call, int64_t resident, int64_t fewest = kRowsAtOnce) {
-  Plan plan;
-  plan.vectors = call.values * (call.channels / V);
-  plan.columns = call.channels / V;
-  plan.rows = plan.columns < kThreads ? static_cast<int>(kThreads / plan.columns) : 1;
-  plan.tiles = static_cast<int>((plan.width() + kThreads - 1) / kThreads);
-  const int64_t wanted = (call.values + plan.rows * fewest - 1) / (plan.rows * fewest);
-  const int64_t most = resident / plan.tiles > 0 ? resident / plan.tiles : 1;
-  plan.blocks = wanted < most ? wanted : most;
-  return plan;
-}
-
-/// The vectors of one thread: its first and its column.
-struct Way {
-  int64_t first, column, step;
-  bool active;
-};
-__device__ __forceinline__ Way wayOf(const Plan& plan) {
-  const int64_t within = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x;
-  return {blockIdx.x * plan.width() + within, within % plan.columns, plan.blocks * plan.width(), within < plan.width()};
-}
-
-/// Numbers of a thread's channels.
-template <int V>
-struct Numbers {
-  float of[V];
-  __device__ __forceinline__ Numbers() {
-#pragma unroll
-    for (int e = 0; e < V; e++) of[e] = 0;
-  }
-  __device__ __forceinline__ Numbers(const float* channels, int64_t column) {
-#pragma unroll
-    for (int e = 0; e < V; e++) of[e] = channels[column * V + e];
-  }
 };
 
 /// z = (x - mean) * scale + beta, rounded as it would be in memory.
@@ -103,49 +64,6 @@ __device__ __forceinline__ float normalAt(const BatchNorm& call, int64_t channel
   return widen(z);
 }
 
-/// Calls body(vector's number) for the rows of a thread, some at once so that their reads overlap.
-template <typename Load, typename Body>
-__device__ __forceinline__ void forRows(const Way& way, const Plan& plan, const Load& load, const Body& body) {
-#pragma unroll 1
-  for (int64_t v = way.first; v < plan.vectors; v += kRowsAtOnce * way.step) {
-    decltype(load(v)) rows[kRowsAtOnce];
-#pragma unroll
-    for (int j = 0; j < kRowsAtOnce; j++)
-      if (v + j * way.step < plan.vectors) rows[j] = load(v + j * way.step);
-#pragma unroll
-    for (int j = 0; j < kRowsAtOnce; j++)
-      if (v + j * way.step < plan.vectors) body(v + j * way.step, rows[j]);
-  }
-}
-
-/// Two float32 sums for each channel of a thread, and where they go on in float64.
-template <int V>
-struct ColumnSums {
-  Numbers<V> first, second;
-  __device__ __forceinline__ void add(double (*own)[kThreads]) {
-#pragma unroll
-    for (int e = 0; e < V; e++) {
-      own[e][threadIdx.x] += first.of[e];
-      own[V + e][threadIdx.x] += second.of[e];
-    }
-    first = second = Numbers<V>();
-  }
-};
-
-/// The sums of a block's rows, one after the other, into its partial sums.
-template <int V>
-__device__ __forceinline__ void storeColumns(double (*own)[kThreads], const Way& way, const Plan& plan,
-                                             const BatchNorm& call, double* partials) {
-  const int64_t within = static_cast<int64_t>(blockIdx.y) * kThreads + threadIdx.x;
-  if (within >= plan.columns) return;
-#pragma unroll 1
-  for (int i = 0; i < 2 * V; i++) {
-    double sum = 0;
-    for (int row = 0; row < plan.rows; row++) sum += own[i][threadIdx.x + row * plan.columns];
-    partials[(blockIdx.x * int64_t{2} + i / V) * call.channels + way.column * V + i % V] = sum;
-  }
-}
-
 /// Sums of x and its squares, around x's first row: a mean far from 0 costs no digits.
 template <typename T, int V>
 __global__ void __launch_bounds__(kThreads) momentsKernel(const BatchNorm call, const Plan plan, const Scratch scratch) {
@@ -171,7 +89,7 @@ __global__ void __launch_bounds__(kThreads) momentsKernel(const BatchNorm call, 
     sums.add(own);
   }
   __syncthreads();
-  storeColumns<V>(own, way, plan, call, scratch.channels);
+  storeColumns<V>(own, way, plan, call.channels, scratch.channels);
 }
 
 /// A channel's two sums over all blocks. Threads: [kParts parts of the blocks, 32 channels]; those of the first part have them.
@@ -344,7 +262,7 @@ __global__ void __launch_bounds__(kThreads, 2) gradientsKernel(const BatchNorm c
     }
   }
   __syncthreads();
-  storeColumns<V>(own, way, plan, call, scratch.channels);
+  storeColumns<V>(own, way, plan, call.channels, scratch.channels);
   if constexpr (isActivated<U>) {
     const int64_t block = blockIdx.x * static_cast<int64_t>(plan.tiles) + blockIdx.y;
     double* totals = scratch.coefficients + block * U::sums;
@@ -432,9 +350,9 @@ void choose(const BatchNorm& call, Type type, const Body& body) {
 template <typename T, int V>
 Plan planOfSums(const BatchNorm& call) {
   Plan plan;
-  if (!call.gradient) return planOfRows<V>(call, residentBlocks(momentsKernel<T, V>), kFewestRows);
+  if (!call.gradient) return planOfRows<V>(call.values, call.channels, residentBlocks(momentsKernel<T, V>), kFewestRows);
   forActivation(call, [&](auto u) {
-    plan = planOfRows<V>(call, residentBlocks(gradientsKernel<T, V, decltype(u)>), kFewestRows);
+    plan = planOfRows<V>(call.values, call.channels, residentBlocks(gradientsKernel<T, V, decltype(u)>), kFewestRows);
   });
   return plan;
 }
@@ -455,6 +373,15 @@ Scratch scratchOf(const BatchNorm& call, const Plan& plan, void* memory) {
   return {channels, coefficients, reinterpret_cast<float*>(coefficients + sizes.coefficients)};
 }
 
+/// Calls body(element type, channels of a thread, the sums' plan, their scratch, warps that have a channel a lane).
+template <typename Body>
+void withSums(const BatchNorm& call, Type type, void* memory, const Body& body) {
+  choose(call, type, [&](auto element, auto v) {
+    const Plan plan = planOfSums<decltype(element), decltype(v)::value>(call);
+    body(element, v, plan, scratchOf(call, plan, memory), static_cast<unsigned>((call.channels + kWarp - 1) / kWarp));
+  });
+}
+
 }  // namespace
 
 bool isFused(const BatchNorm& call) {
@@ -473,17 +400,14 @@ int64_t scratchBytes(const BatchNorm& call, Type type) {
 
 const char* batchNormForward(const BatchNorm& call, Type type, void* memory, void* stream) {
   const auto queue = static_cast<cudaStream_t>(stream);
-  choose(call, type, [&](auto element, auto v) {
+  withSums(call, type, memory, [&](auto element, auto v, const Plan& sums, const Scratch& scratch, unsigned warps) {
     using T = decltype(element);
     constexpr int V = decltype(v)::value;
-    const Plan sums = planOfSums<T, V>(call);
-    const Scratch scratch = scratchOf(call, sums, memory);
     momentsKernel<T, V><<<gridOf(sums), kThreads, 0, queue>>>(call, sums, scratch);
-    const unsigned channels = static_cast<unsigned>((call.channels + kWarp - 1) / kWarp);
-    statisticsKernel<T><<<channels, dim3(kWarp, kParts), 0, queue>>>(call, sums, scratch);
+    statisticsKernel<T><<<warps, dim3(kWarp, kParts), 0, queue>>>(call, sums, scratch);
     forActivation(call, [&](auto u) {
       using U = decltype(u);
-      const Plan plan = planOfRows<V>(call, residentBlocks(applyKernel<T, V, U>));
+      const Plan plan = planOfRows<V>(call.values, call.channels, residentBlocks(applyKernel<T, V, U>));
       applyKernel<T, V, U><<<gridOf(plan), kThreads, 0, queue>>>(call, plan);
     });
   });
@@ -492,20 +416,17 @@ const char* batchNormForward(const BatchNorm& call, Type type, void* memory, voi
 
 const char* batchNormBackward(const BatchNorm& call, Type type, void* memory, void* stream) {
   const auto queue = static_cast<cudaStream_t>(stream);
-  choose(call, type, [&](auto element, auto v) {
+  withSums(call, type, memory, [&](auto element, auto v, const Plan& sums, const Scratch& scratch, unsigned warps) {
     using T = decltype(element);
     constexpr int V = decltype(v)::value;
-    const Plan sums = planOfSums<T, V>(call);
-    const Scratch scratch = scratchOf(call, sums, memory);
-    const unsigned channels = static_cast<unsigned>((call.channels + kWarp - 1) / kWarp);
     const void* dz = call.gradient;
     forActivation(call, [&](auto u) {
       using U = decltype(u);
       gradientsKernel<T, V, U><<<gridOf(sums), kThreads, 0, queue>>>(call, sums, scratch);
-      finishKernel<U><<<channels + isActivated<U>, dim3(kWarp, kParts), 0, queue>>>(call, sums, scratch);
+      finishKernel<U><<<warps + isActivated<U>, dim3(kWarp, kParts), 0, queue>>>(call, sums, scratch);
       if (isActivated<U>) dz = call.out;
     });
-    const Plan plan = planOfRows<V>(call, residentBlocks(inputGradientKernel<T, V>));
+    const Plan plan = planOfRows<V>(call.values, call.channels, residentBlocks(inputGradientKernel<T, V>));
     inputGradientKernel<T, V><<<gridOf(plan), kThreads, 0, queue>>>(call, plan, scratch, dz);
   });
   return problem();

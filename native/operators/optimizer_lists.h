@@ -1,4 +1,5 @@
-// The optimizers' parallel lists: the i-th variable, its gradient, its moments, the factor on its learning rate and its decay.
+// The optimizers' parallel lists, on every device: the i-th variable, its gradient, its moments, the factor on its learning rate
+// and its weight decay. A variable is walked in the order of its memory, and what belongs to it as well.
 #pragma once
 #include <ATen/ATen.h>
 
@@ -26,5 +27,24 @@ inline void checkLists(at::TensorList variables, at::TensorList gradients, std::
                   variables[i].sizes());
   }
 }
+
+/// A gradient with its variable's type and memory layout; a copy only when they differ.
+inline at::Tensor withLayoutOf(const at::Tensor& like, const at::Tensor& t) {
+  return t.strides() == like.strides() && t.scalar_type() == at::kFloat ? t : at::empty_like(like).copy_(t);
+}
+
+/// A moment in the layout of its variable: itself, or a copy where they differ (a variable that was set anew between two replays
+/// of a step).
+class Moment {
+ public:
+  Moment(const at::Tensor& variable, const at::Tensor& moment) : moment_(moment), walked_(withLayoutOf(variable, moment)) {}
+  const at::Tensor& walked() const { return walked_; }
+  void putBack() const {
+    if (!walked_.is_same(moment_)) moment_.copy_(walked_);
+  }
+
+ private:
+  at::Tensor moment_, walked_;
+};
 
 }  // namespace padezoo

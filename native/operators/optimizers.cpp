@@ -15,29 +15,8 @@ namespace {
 using at::Tensor;
 using at::TensorList;
 
-/// A gradient with its variable's type and memory layout; a copy only when they differ.
-Tensor withLayoutOf(const Tensor& like, const Tensor& t) {
-  return t.strides() == like.strides() && t.scalar_type() == at::kFloat ? t : at::empty_like(like).copy_(t);
-}
-
 /// Whether there is a loss that is not a number: then the gradients are of no use, and nothing is changed.
 bool isLost(const c10::optional<Tensor>& loss) { return loss && !std::isfinite(loss->item<double>()); }
-
-/// A moment, which is walked together with its variable, in the order of its memory: itself, or a copy where they differ (a
-/// variable that was set anew between two replays of a step).
-class Moment {
- public:
-  Moment(const Tensor& variable, const Tensor& moment)
-      : moment_(moment),
-        walked_(moment.strides() == variable.strides() ? moment : at::empty_like(variable).copy_(moment)) {}
-  float* data() const { return walked_.data_ptr<float>(); }
-  void putBack() const {
-    if (!walked_.is_same(moment_)) moment_.copy_(walked_);
-  }
-
- private:
-  Tensor moment_, walked_;
-};
 
 constexpr int64_t kGrain = 16384;  // elements a thread takes at least
 
@@ -52,7 +31,7 @@ void sgd(TensorList variables, TensorList gradients, TensorList velocities, cons
     const Tensor gradient = withLayoutOf(variables[i], gradients[i]);
     const auto velocity = momentum ? c10::make_optional(Moment(variables[i], velocities[i])) : c10::nullopt;
     float* p = variables[i].data_ptr<float>();
-    float* v = velocity ? velocity->data() : nullptr;
+    float* v = velocity ? velocity->walked().data_ptr<float>() : nullptr;
     const float* g = gradient.data_ptr<float>();
     const float rate = base * factors[i], decay = decays[i], mu = momentum;
     at::parallel_for(0, variables[i].numel(), kGrain, [&](int64_t begin, int64_t end) {
@@ -85,8 +64,8 @@ void adam(TensorList variables, TensorList gradients, TensorList firstMoments, T
     const Tensor gradient = withLayoutOf(variables[i], gradients[i]);
     const Moment first(variables[i], firstMoments[i]), second(variables[i], secondMoments[i]);
     float* p = variables[i].data_ptr<float>();
-    float* m = first.data();
-    float* v = second.data();
+    float* m = first.walked().data_ptr<float>();
+    float* v = second.walked().data_ptr<float>();
     const float* g = gradient.data_ptr<float>();
     const double own = base * factors[i];
     const float rate = own / correction1, b1 = beta1, b2 = beta2, eps = epsilon;

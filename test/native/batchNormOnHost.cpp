@@ -209,35 +209,29 @@ void runCase(const Case& c, const char* type) {
     for (int64_t row = 0; row < c.values; row++) {
       const float value = gpu::widen(x[at(row)]), g = gpu::widen(gradient[at(row)]);
       const float z = rounded<T>((value - r.mean[channel]) * scale + beta[channel]);
-      double y = z, slope = 1, size = 1, sizeOfSlope = 1;
+      double y = z, slope = 1;
+      onHost::Sizes size{1, 1, 1};
       if (activated) {
         const Element e = element(z, set, shape);
         Coefficients own;
         addGradients(g, z, e, shape, nullptr, own);
-        double dp = 0, ds = 0, q = 1;  // what float32 works with on the way: where terms cancel, the error is of their size
-        size = 0;
-        for (int i = 0; i <= c.m; i++) size += std::fabs(set.a[i] * e.ratio[i]);
-        for (int k = firstB; k <= c.n; k++) q += std::fabs(set.b[k] * e.ratio[k]);
-        for (int i = 1; i <= c.m; i++) dp += i * std::fabs(set.a[i] * e.ratio[i - 1]);
-        for (int k = 1; k <= c.n; k++) ds += k * std::fabs(set.b[k] * e.ratio[k - 1]);
-        sizeOfSlope = (dp + size * ds) * q;
-        size *= q;
+        size = onHost::sizesOf(e, set, shape);
         for (int k = 0; k <= kMaxDegree; k++) {
           sums.a[k] += own.a[k];
           sums.b[k] += own.b[k];
-          sizes.a[k] += std::fabs(own.a[k]) * q;
-          sizes.b[k] += std::fabs(g * e.ratio[k]) * size;
+          sizes.a[k] += std::fabs(own.a[k]) * size.q;
+          sizes.b[k] += std::fabs(g * e.ratio[k]) * size.y;
         }
         y = e.y;
         slope = e.slope;
       }
-      see(errors.values, gpu::widen(r.y[at(row)]), rounded<T>(y), std::fmax(1, size));
+      see(errors.values, gpu::widen(r.y[at(row)]), rounded<T>(y), std::fmax(1, size.y));
       dz[row] = rounded<T>(g * slope);
       const double around = value - static_cast<double>(r.mean[channel]);
       dbeta += dz[row];
       dgamma += dz[row] * around * r.inverse[channel];
-      sizeOfBeta += std::fabs(g * sizeOfSlope);
-      sizeOfGamma += std::fabs(g * sizeOfSlope * around * r.inverse[channel]);
+      sizeOfBeta += std::fabs(g * size.slope);
+      sizeOfGamma += std::fabs(g * size.slope * around * r.inverse[channel]);
     }
     see(errors.sums, r.dbeta[channel], static_cast<float>(dbeta), sizeOfBeta);
     see(errors.sums, r.dgamma[channel], static_cast<float>(dgamma), sizeOfGamma);

@@ -15,6 +15,7 @@
 
 using namespace pade;
 using onHost::see;
+using onHost::sizesOf;
 using onHost::typeOf;
 namespace gpu = pade::cuda;
 
@@ -144,21 +145,6 @@ void runCase(const Case& c, const char* type) {
   }
   const Noise noise = noiseOf(c.amplitude, static_cast<uint32_t>(key[0]), static_cast<uint32_t>(key[1]));
   Errors errors;
-  /// What float32 works with on the way to y and its slope: where terms cancel, the error is of their size.
-  struct Sizes {
-    double y = 0, slope = 0, q = 1;
-  };
-  const auto sizesOf = [&](const Element& e, const Coefficients& set) {
-    Sizes size;
-    double dp = 0, ds = 0;
-    for (int i = 0; i <= c.m; i++) size.y += std::fabs(set.a[i] * e.ratio[i]);
-    for (int k = firstB; k <= c.n; k++) size.q += std::fabs(set.b[k] * e.ratio[k]);
-    for (int i = 1; i <= c.m; i++) dp += i * std::fabs(set.a[i] * e.ratio[i - 1]);
-    for (int k = 1; k <= c.n; k++) ds += k * std::fabs(set.b[k] * e.ratio[k - 1]);
-    size.slope = (dp + size.y * ds) * size.q;
-    size.y *= size.q;
-    return size;
-  };
   const auto reference = [&](int64_t i, double g, bool add) {
     const int64_t set = i % c.channels * c.sets / c.channels;
     Coefficients factors;
@@ -172,7 +158,7 @@ void runCase(const Case& c, const char* type) {
       for (int k = 0; k <= kMaxDegree; k++) {
         sums[set].a[k] += own.a[k];
         sums[set].b[k] += own.b[k];
-        const Sizes size = sizesOf(e, present);
+        const onHost::Sizes size = sizesOf(e, present, shape);
         sizes[set].a[k] += std::fabs(own.a[k]) * size.q;
         sizes[set].b[k] += std::fabs(g * e.ratio[k]) * size.y;
       }
@@ -207,7 +193,7 @@ void runCase(const Case& c, const char* type) {
   for (int64_t i = 0; i < c.elements; i++) {
     if (isPoison(i)) errors.unwritten++;
     const Element e = reference(i, 0, false);
-    see(errors.values, gpu::widen(out[i]), rounded(e.y), std::fmax(1, sizesOf(e, sets[i % c.channels * c.sets / c.channels]).y));
+    see(errors.values, gpu::widen(out[i]), rounded(e.y), std::fmax(1, sizesOf(e, sets[i % c.channels * c.sets / c.channels], shape).y));
   }
   guarded();
   poison();
@@ -218,7 +204,7 @@ void runCase(const Case& c, const char* type) {
     if (isPoison(i)) errors.unwritten++;
     const double g = gpu::widen(gradient[i]);
     const Element e = reference(i, g, true);
-    const double size = std::fabs(g) * sizesOf(e, sets[i % c.channels * c.sets / c.channels]).slope;
+    const double size = std::fabs(g) * sizesOf(e, sets[i % c.channels * c.sets / c.channels], shape).slope;
     see(errors.gradients, gpu::widen(out[i]), rounded(g * e.slope), std::fmax(1, size));
   }
   guarded();
