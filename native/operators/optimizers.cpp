@@ -68,13 +68,13 @@ void adam(TensorList variables, TensorList gradients, TensorList firstMoments, T
     float* v = second.walked().data_ptr<float>();
     const float* g = gradient.data_ptr<float>();
     const double own = base * factors[i];
-    const float rate = own / correction1, b1 = beta1, b2 = beta2, eps = epsilon;
+    const float rate = own / correction1, old2 = beta2, new1 = 1 - beta1, new2 = 1 - beta2, eps = epsilon;
     const float shrink = decoupled ? 1 - own * decays[i] : 1, decay = decoupled ? 0 : decays[i];
     at::parallel_for(0, variables[i].numel(), kGrain, [&](int64_t begin, int64_t end) {
       for (int64_t j = begin; j < end; j++) {
         const float slope = g[j] + decay * p[j];
-        m[j] += (1 - b1) * (slope - m[j]);
-        v[j] = b2 * v[j] + (1 - b2) * slope * slope;
+        m[j] += new1 * (slope - m[j]);
+        v[j] = old2 * v[j] + new2 * slope * slope;
         p[j] = shrink * p[j] - rate * m[j] / (std::sqrt(v[j]) / correction2 + eps);
       }
     });
