@@ -65,6 +65,7 @@ async function build() {
     ...filesBelow(join(SOURCES, 'device'), /\.(cpp|h)$/),
     ...filesBelow(join(SOURCES, 'onHost'), /\.h$/),
     ...filesBelow(NATIVE, /\.(cu|h)$/),
+    ...['simulate-cuda.mjs', 'cuda.mjs'].map(name => join(ROOT, 'scripts', name)),
   ];
   const target = join(cacheDirectory(), 'simulated', hashOf(contentHash(sources), path, version));
   if (!existsSync(target))

@@ -58,6 +58,7 @@ void setFastMath(bool tf32, bool tryOut) {
   at::globalContext().setAllowTF32CuBLAS(tf32);
   at::globalContext().setAllowTF32CuDNN(tf32);
   at::globalContext().setBenchmarkCuDNN(tryOut);
+  at::globalContext().setDeterministicCuDNN(!tryOut);  // what is fastest today may be another kernel tomorrow anyway
 }
 
 }  // namespace padezoo

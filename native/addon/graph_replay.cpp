@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
+#include <mutex>
 #include <new>
 
 // The device-neutral at::accelerator::Graph will not do: libtorch 2.14 has none for CUDA. Its CUDA one needs the toolkit's headers.
 #if defined(PADEZOO_CUDA) && (TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 1))
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #define PADEZOO_CUDA_GRAPHS
@@ -24,6 +27,17 @@ constexpr int kWarmUps = 3;
 constexpr int kMostCaptures = 8;
 
 #ifdef PADEZOO_CUDA_GRAPHS
+/// Held through a capture: what waits for the device, as the beginning of one does, would break another thread's.
+std::mutex capturing;
+
+/// One for all captures on a device: libraries keep memory for every stream that they have seen. Called with `capturing` held.
+c10::cuda::CUDAStream captureStream(c10::DeviceIndex device) {
+  static std::map<c10::DeviceIndex, c10::cuda::CUDAStream> streams;
+  const auto found = streams.find(device);
+  if (found != streams.end()) return found->second;
+  return streams.emplace(device, c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device)).first->second;
+}
+
 /// libtorch's CUDA graph; work is captured on a stream of its own, as CUDA wants it, and replayed on the current one.
 class CudaGraph final : public StepGraph {
  public:
@@ -36,8 +50,11 @@ class CudaGraph final : public StepGraph {
   }
 
   void capture(const std::function<Tensors()>& work) override {
-    const c10::cuda::CUDAStreamGuard onItsOwn(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device_.index()));
+    const std::lock_guard<std::mutex> alone(capturing);
+    const c10::cuda::CUDAStreamGuard onItsOwn(captureStream(device_.index()));
     c10::cuda::device_synchronize();
+    // A graph has memory of its own: what the runs before it keep could not be had in the capture, and would be held twice.
+    c10::cuda::CUDACachingAllocator::emptyCache();
     bool begun = false;
     try {
       // Other threads, which read tensors back or run steps of their own, may do meanwhile what a capture may not.
@@ -92,8 +109,20 @@ class SimulatedGraph final : public StepGraph {
   Tensors outputs_;
 };
 
-bool contains(const std::vector<uint32_t>& list, size_t i) {
-  return std::find(list.begin(), list.end(), static_cast<uint32_t>(i)) != list.end();
+/// For each input whether the step changes it.
+std::vector<bool> maskOf(const Tensors& inputs, const std::vector<uint32_t>& written) {
+  std::vector<bool> mask(inputs.size());
+  for (const uint32_t i : written) mask[i] = true;
+  return mask;
+}
+
+/// Whether an input lies in the memory of another one that the step changes: a copy of it would not change with it.
+bool overlaps(const Tensors& inputs, const std::vector<uint32_t>& written, const std::vector<bool>& isWritten) {
+  for (size_t i = 0; i < inputs.size(); i++)
+    if (!isWritten[i])
+      for (const uint32_t other : written)
+        if (inputs[i].is_alias_of(inputs[other])) return true;
+  return false;
 }
 
 }  // namespace
@@ -109,9 +138,10 @@ bool GraphReplay::fits(const Tensors& inputs, const std::vector<uint32_t>& writt
 void GraphReplay::capture(const Tensors& inputs, const std::vector<uint32_t>& written, const Calls& calls) {
   graph_.reset();  // its memory first
   statics_.clear();
+  const std::vector<bool> isWritten = maskOf(inputs, written);
   for (size_t i = 0; i < inputs.size(); i++)
     // from_blob: it does not count as another user of memory that has to have one alone
-    statics_.push_back(contains(written, i) ? at::from_blob(inputs[i].data_ptr(), inputs[i].sizes(), inputs[i].strides(),
+    statics_.push_back(isWritten[i] ? at::from_blob(inputs[i].data_ptr(), inputs[i].sizes(), inputs[i].strides(),
                                                             inputs[i].options())
                                             : at::empty_like(inputs[i]));
   auto graph = make_();
@@ -121,7 +151,8 @@ void GraphReplay::capture(const Tensors& inputs, const std::vector<uint32_t>& wr
 }
 
 Tensors GraphReplay::run(const Tensors& inputs, const std::vector<uint32_t>& written, const Calls& calls) {
-  if (refused_ || runs_++ < kWarmUps) return calls(inputs);
+  const std::vector<bool> isWritten = maskOf(inputs, written);
+  if (refused_ || overlaps(inputs, written, isWritten) || runs_++ < kWarmUps) return calls(inputs);
   if (!graph_ || !fits(inputs, written)) {
     try {
       TORCH_CHECK(captures_ < kMostCaptures, "its variables moved in memory ", captures_, " times");
@@ -136,7 +167,7 @@ Tensors GraphReplay::run(const Tensors& inputs, const std::vector<uint32_t>& wri
     }
   }
   for (size_t i = 0; i < inputs.size(); i++)
-    if (!contains(written, i)) statics_[i].copy_(inputs[i], /*non_blocking=*/true);
+    if (!isWritten[i]) statics_[i].copy_(inputs[i], /*non_blocking=*/true);
   Tensors outputs;
   for (const at::Tensor& output : graph_->replay()) outputs.push_back(output.clone());
   return outputs;

@@ -24,7 +24,8 @@ class StepGraph {
 };
 
 /// Inputs that the step changes in place (variables, moments) are captured where they are, and captured anew when they have
-/// moved; all others are copied to where the graph reads them. Outputs are copied, for the next replay overwrites them.
+/// moved; all others are copied to where the graph reads them. Outputs are copied, for the next replay overwrites them. A run
+/// with an input that is a variable the step changes goes call by call.
 class GraphReplay {
  public:
   using Make = std::function<std::unique_ptr<StepGraph>()>;

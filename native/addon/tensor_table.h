@@ -57,9 +57,11 @@ class TensorTable final : public TensorSource {
 
   /// From now on; tensors that are elsewhere come along, each with its own handle.
   void moveTo(at::Device device) {
+    std::vector<at::Tensor> moved(slots_.size());  // all of them first, for there may be too little memory
+    for (size_t i = 0; i < slots_.size(); i++)
+      if (slots_[i].tensor.defined()) moved[i] = slots_[i].tensor.to(device);
+    for (size_t i = 0; i < slots_.size(); i++) slots_[i].tensor = moved[i];
     device_ = device;
-    for (Slot& slot : slots_)
-      if (slot.tensor.defined() && slot.tensor.device() != device) slot.tensor = slot.tensor.to(device);
   }
 
  private:

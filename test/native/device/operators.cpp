@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -109,7 +110,8 @@ std::optional<at::Device> deviceOf(const c10::OperatorHandle& op, const Stack& a
   return device;
 }
 
-/// With SIMULATED_TRACE=1 every operator is said, with its bytes read and written: what a GPU's memory would have to do.
+/// With SIMULATED_TRACE=1 every operator is said, with its bytes read and written, which is what a GPU's memory would have to do,
+/// and its tensors.
 void trace(const c10::OperatorHandle& op, const Stack& arguments, const Stack& results, bool isCaptured) {
   static const bool isOn = std::getenv("SIMULATED_TRACE") != nullptr;
   if (!isOn) return;
@@ -120,15 +122,19 @@ void trace(const c10::OperatorHandle& op, const Stack& arguments, const Stack& r
     return elements * static_cast<int64_t>(t.element_size());
   };
   int64_t bytes = 0;
+  std::ostringstream tensors;
   for (size_t i = 0; i < arguments.size(); i++) {
     const c10::Argument& argument = op.schema().arguments()[i];
     const bool isWritten = argument.alias_info() && argument.alias_info()->isWrite();
-    forTensors(arguments[i], [&](const Tensor& t) { bytes += bytesOf(t) * (isWritten && !argument.is_out() ? 2 : 1); });
+    forTensors(arguments[i], [&](const Tensor& t) {
+      bytes += bytesOf(t) * (isWritten && !argument.is_out() ? 2 : 1);
+      tensors << ' ' << t.scalar_type() << t.sizes();
+    });
   }
   for (size_t i = 0; i < results.size(); i++)
     if (!op.schema().returns()[i].alias_info()) forTensors(results[i], [&](const Tensor& t) { bytes += bytesOf(t); });
-  std::fprintf(stderr, "%s %lld %s\n", isCaptured ? "captured" : "called", static_cast<long long>(bytes),
-               op.schema().name().c_str());
+  std::fprintf(stderr, "%s %lld %s%s\n", isCaptured ? "captured" : "called", static_cast<long long>(bytes),
+               op.schema().name().c_str(), tensors.str().c_str());
 }
 
 /// A result of the operator that was no argument, and where the device has it: in a list, its place there.
