@@ -2,6 +2,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { bytesOf } from '../src/bytes.js';
 import { engine } from '../src/engines/index.js';
+import { chosenPrecision } from '../src/engines/torch/precision.js';
 import type { RunDirectory, StepNotes } from '../src/publish/runDirectory.js';
 import { checkCanTrain } from '../src/training/check.js';
 import {
@@ -86,6 +87,7 @@ function planOf(model: LayersModel, plan: Plan): PlannedStep[] {
 async function openRun(model: LayersModel, plan: Plan, to: string): Promise<RunDirectory> {
   const { graph: _, to: __, signal: ___, activationHistory: ____, data, ...rest } = plan;
   const { criterion, exclude, ...settings } = rest;
+  const precision = chosenPrecision();
   const { RunDirectory } = await import('../src/publish/runDirectory.js');
   const { sha256 } = await import('#files');
   const digests: string[] = [];
@@ -94,6 +96,7 @@ async function openRun(model: LayersModel, plan: Plan, to: string): Promise<RunD
   }
   return RunDirectory.open(to, {
     ...settings,
+    ...(precision !== 'fp32' && { precision }),
     criterion: typeof criterion === 'string' ? criterion : criterion.toString(),
     exclude: exclude.map(String),
     data: data ? { name: data.name, options: data.options, images: data.length } : null,

@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Dataset } from '../../datasets/dataset.js';
 import { datasets } from '../../datasets/index.js';
 import { zoo } from '../../zoo/index.js';
-import { engineOfEnvironment } from '../engines/choice.js';
+import { DeviceName, engineOfEnvironment } from '../engines/choice.js';
 import { engine } from '../engines/index.js';
 import { PRECISIONS, type Precision } from '../engines/torch/precision.js';
 import { OptionsError } from '../errors.js';
@@ -125,10 +125,19 @@ export interface EngineFlags {
   readonly precision?: Precision;
 }
 
+function deviceWord(text: string): string {
+  if (DeviceName.safeParse(text).success) return text;
+  throw new InvalidArgumentError("expected 'cpu', 'cuda' or a GPU such as 'cuda:1'.");
+}
+
 /** Where it calculates, and how exactly. */
 export function withEngine(target: Command): Command {
   return target
-    .option('--device <name>', "where torch calculates: 'cpu' (default), 'cuda' (the first GPU), 'cuda:1'")
+    .option(
+      '--device <name>',
+      "where torch calculates: 'cpu' (default), 'cuda' (the first GPU), 'cuda:1'",
+      deviceWord,
+    )
     .addOption(
       new Option('--precision <name>', 'of convolutions and matrix products (default: fp32)').choices(
         PRECISIONS,

@@ -7,17 +7,22 @@ import { PRECISIONS } from './torch/precision.js';
 const ENGINES = ['torch', 'wasm', 'cpu', 'tensorflow'] as const;
 export type EngineName = (typeof ENGINES)[number];
 
+/** The name of a device, which need not be there. */
+export const DeviceName = z
+  .string()
+  .regex(/^(cpu|cuda(:\d+)?)$/, "must be 'cpu', 'cuda' or a GPU such as 'cuda:1'");
+
 const UseOptions = z.strictObject({
   /** Where torch calculates: `'cpu'` (default), `'cuda'` (the first GPU), `'cuda:1'`. Tensors that exist move there. */
-  device: z
-    .string()
-    .regex(/^(cpu|cuda(:\d+)?)$/, "must be 'cpu', 'cuda' or a GPU such as 'cuda:1'")
-    .optional(),
+  device: DeviceName.optional(),
   /** CPU threads of torch; default: all cores. */
   threads: z.int().min(1).optional(),
   /** Of torch's convolutions and matrix products; default `'fp32'`. */
   precision: z.enum(PRECISIONS).optional(),
-  /** On CUDA: `'measured'` has cuDNN try its algorithms out for every new shape; `'heuristic'` (default) does not. */
+  /**
+   * On CUDA: `'measured'` has cuDNN try its algorithms out for every new shape and take the fastest; `'heuristic'` (default) takes
+   * those alone that give the same bits again.
+   */
   convolutions: z.enum(['heuristic', 'measured']).optional(),
 });
 export type EngineOptions = z.input<typeof UseOptions>;

@@ -6,7 +6,7 @@ import { hasTensorflow, loadTensorflow } from './tensorflow.js';
 import { loadAddon } from './torch/addon.js';
 import { useDevice } from './torch/device.js';
 import { EngineError, TorchBackend } from './torch/index.js';
-import { enginePrecision, setEnginePrecision } from './torch/precision.js';
+import { chosenPrecision, setEnginePrecision } from './torch/precision.js';
 
 export type { EngineName, EngineOptions };
 
@@ -41,8 +41,7 @@ export const engine = {
     if (name === 'torch') {
       const { addon } = torch().native;
       if (threads) addon.setThreads(threads);
-      addon.setFastMath(precision === 'tf32', convolutions === 'measured');
-      setEnginePrecision(precision);
+      setEnginePrecision(precision, tf32 => addon.setFastMath(tf32, convolutions === 'measured'));
     }
     choosing = Promise.resolve();
   },
@@ -72,7 +71,7 @@ export const engine = {
     if (name !== 'torch') return name ?? 'none';
     const { addon } = torch().native;
     const threads = addon.threads();
-    const precision = enginePrecision() === 'fp32' ? '' : `, ${enginePrecision()}`;
+    const precision = chosenPrecision() === 'fp32' ? '' : `, ${chosenPrecision()}`;
     const device = addon.device() === 'cpu' ? 'CPU' : addon.device();
     return `torch ${addon.version}, ${device}, ${threads} ${threads === 1 ? 'thread' : 'threads'}${precision}`;
   },

@@ -29,6 +29,9 @@ export const Options = z.strictObject({
   hub: z.string().optional(),
 });
 
+/** With the defaults filled in. */
+export type CheckedOptions = z.output<typeof Options>;
+
 export interface PublishOptions extends z.input<typeof Options> {
   /**
    * `[n, h, w, c]`, as the network takes them: what formats are proven on, instead of the data set's test images.

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { engine } from '../engines/index.js';
+import { inFullPrecision } from '../engines/torch/precision.js';
 import { OptionsError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { observeActivations } from '../report/observe.js';
@@ -21,7 +22,7 @@ import type { BundleDescription, Bytes, Format, Manifest } from './manifest.js';
 import { checkPackageName, writePackage } from './npmPackage.js';
 import { ONNX_FILE } from './onnx/read.js';
 import { onnxFile } from './onnx/write.js';
-import { Options, type PublishOptions } from './options.js';
+import { type CheckedOptions, Options, type PublishOptions } from './options.js';
 import { packageFile, packageVersion } from './packageFile.js';
 import { compare, TOLERANCE } from './parity/compare.js';
 import { withExtremes } from './parity/extremes.js';
@@ -49,8 +50,8 @@ export type Publishable = LayersModel | { readonly model: LayersModel } | { read
 
 /**
  * Writes a checkpoint in tfjs's layers and graph formats, ONNX and safetensors, with a card, figures and a page that runs
- * it; then runs all formats on at least 256 real images and on hard ones, and writes down how near they come. It appears
- * at its place at once and complete, or not at all.
+ * it; then runs all formats on at least 256 real images and on hard ones in float32, and writes down how near they come. It
+ * appears at its place at once and complete, or not at all.
  *
  * @param source a network, a pruning step (`result.best`), or `prune`'s result, of which the smallest good step is
  *   published and all are listed; borrowed
@@ -66,6 +67,14 @@ export async function publish(source: Publishable, options: PublishOptions): Pro
   if (checked.hub) checkRepository(checked.hub);
   const { checkPlace } = await import('./placeBundle.js');
   await checkPlace(checked.to);
+  return inFullPrecision(() => writeAndProve(source, checked, images));
+}
+
+async function writeAndProve(
+  source: Publishable,
+  checked: CheckedOptions,
+  images: tf.Tensor | undefined,
+): Promise<Published> {
   const version = await packageVersion();
   const loader = await packageFile(`scripts/${LOADER_FILE}`);
   const ladder = 'steps' in source ? ladderOf(source.steps, checked.tolerance) : undefined;

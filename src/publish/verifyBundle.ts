@@ -1,5 +1,6 @@
 /** Finds everything that is wrong with a checkpoint: damage, files that are not what they should be, formats that disagree. */
 import { readSource } from '#bundles';
+import { inFullPrecision } from '../engines/torch/precision.js';
 import { type Contents, checkContents } from './contents.js';
 import { BundleError } from './errors.js';
 import { nonFiniteWeights } from './layersModel.js';
@@ -44,7 +45,7 @@ export async function verifyBundle(path: string): Promise<Verification> {
   const { manifest } = contents;
   let parity: Verification['parity'];
   if (manifest && problems.length === 0) {
-    const proof = await reprove(path, files, manifest);
+    const proof = await inFullPrecision(() => reprove(path, files, manifest));
     problems.push(...(proof?.problems ?? []));
     parity = proof && { formats: proof.formats, inputs: proof.inputs };
   }

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { CompiledStep } from '../../src/engines/compiledStep.js';
 import type { TorchBackend } from '../../src/engines/torch/index.js';
+import { inFullPrecision } from '../../src/engines/torch/precision.js';
 import { datasets, engine, tf, train, zoo } from '../../src/index.js';
 import { torchTest } from '../support/engine.js';
 
@@ -84,6 +85,36 @@ for (const [name, activation] of [
     model.dispose();
   });
 }
+
+torchTest(
+  'works in full precision may overlap; what was chosen, or is meanwhile, holds behind the last',
+  async t => {
+    await bf16();
+    const product = () => nativeDtype(tf.matMul(tf.ones([2, 2]), tf.ones([2, 2])));
+    const ends: (() => void)[] = [];
+    const work = () =>
+      inFullPrecision(async () => {
+        t.is(product(), 'float32');
+        await new Promise<void>(end => ends.push(end));
+      });
+    t.is(product(), 'bfloat16');
+    const works = [work(), work()];
+    ends[0]!();
+    await works[0];
+    t.is(product(), 'float32');
+    t.regex(engine.describe(), /bf16$/);
+    ends[1]!();
+    await works[1];
+    t.is(product(), 'bfloat16');
+    await t.throwsAsync(
+      inFullPrecision(() => Promise.reject(new Error('broken'))),
+      { message: 'broken' },
+    );
+    t.is(product(), 'bfloat16');
+    await inFullPrecision(fp32);
+    t.is(product(), 'float32');
+  },
+);
 
 torchTest('a compiled step takes inputs and variables of either dtype', async t => {
   await bf16();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import {
+  engine,
   load,
   OptionsError,
   provenanceOf,
@@ -94,6 +95,9 @@ torchTest('other options, another network and a folder of other things are refus
   await refused(model, { steps: [20, 40] }, /run with another steps \(steps: \[20\], now \[20,40\]\)/);
   await refused(model, { criterion: 'l1' }, /another criterion/);
   await refused(lenet(3), {}, /another network/);
+  await engine.use('torch', { precision: 'bf16' });
+  await refused(model, {}, /another precision \(precision: nothing, now "bf16"\)/);
+  await engine.use('torch');
   const other = join(folder, 'other');
   await prune(lenet(), { steps: [20], train: false, to: other });
   await rm(join(other, 'run.json'));

@@ -9,6 +9,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import test from 'ava';
 import {
   compare,
+  engine,
   load,
   ParityError,
   provenanceOf,
@@ -30,7 +31,7 @@ import { prove } from '../../src/publish/parity/prove.js';
 import { readFolder } from '../../src/publish/readFolder.js';
 import { torchFiles } from '../../src/publish/torchGraph.js';
 import { remember } from '../../src/training/provenance.js';
-import '../support/engine.js';
+import { torchTest } from '../support/engine.js';
 import { squares } from '../support/images.js';
 import { smallNetwork, temporaryFolder } from './fixtures.js';
 import { knowingLenet, publishedLenet } from './published.js';
@@ -38,6 +39,15 @@ import { serve } from './server.js';
 
 const run = promisify(execFile);
 const root = resolve(fileURLToPath(import.meta.url), '../../../..');
+
+torchTest('a network of an engine in bf16 is proven in float32, by publish and by verify', async t => {
+  await engine.use('torch', { precision: 'bf16' });
+  t.teardown(() => engine.use('torch'));
+  const { directory, manifest } = await publishedLenet(await temporaryFolder(t));
+  t.true(manifest.parity!.formats.every(record => record.maxRelativeError <= 1e-5));
+  t.true((await verify(directory)).ok);
+  t.regex(engine.describe(), /bf16$/);
+});
 
 test.serial('every format is proven, and the card says so', async t => {
   const folder = await temporaryFolder(t);

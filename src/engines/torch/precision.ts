@@ -11,20 +11,48 @@ export const PRECISIONS = ['fp32', 'tf32', 'bf16'] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
 let chosen: Precision = 'fp32';
+/** Lets libtorch round the operands of float32 products, or not. */
+let allowTf32: (allowed: boolean) => void = () => {};
+/** Works that have to be calculated in float32 at the moment. */
+let exact = 0;
 
 /** The precision that `engine.use('torch', { precision })` chose last in this thread; `'fp32'` until then. */
-export function enginePrecision(): Precision {
+export function chosenPrecision(): Precision {
   return chosen;
 }
 
+/** The precision that kernels calculate in now. */
+export function enginePrecision(): Precision {
+  return exact > 0 ? 'fp32' : chosen;
+}
+
 /** For `engine.use` alone: what tensors already hold does not change. */
-export function setEnginePrecision(precision: Precision): void {
+export function setEnginePrecision(precision: Precision, allow: typeof allowTf32): void {
   chosen = precision;
+  allowTf32 = allow;
+  allowTf32(enginePrecision() === 'tf32');
+}
+
+/**
+ * Runs `work` in float32, whatever the precision that is chosen: a proof holds a network to what its files calculate. What else
+ * the engine is given while `work` awaits something is calculated in float32 as well.
+ */
+export async function inFullPrecision<T>(work: () => Promise<T>): Promise<T> {
+  exact++;
+  allowTf32(enginePrecision() === 'tf32');
+  try {
+    return await work();
+  } finally {
+    exact--;
+    allowTf32(enginePrecision() === 'tf32');
+  }
 }
 
 /** A convolution's or a product's operand, as the precision has it. */
 export function operand(aten: Aten, x: TorchTensor): TorchTensor {
-  return chosen === 'bf16' && x.dtype === 'float32' ? aten('to.dtype', x, scalarType('bfloat16')) : x;
+  return enginePrecision() === 'bf16' && x.dtype === 'float32'
+    ? aten('to.dtype', x, scalarType('bfloat16'))
+    : x;
 }
 
 /** Dtypes that tfjs does not have, and those that it takes their tensors for. */
@@ -94,7 +122,7 @@ const KEEPS: Readonly<Record<NarrowDtype, ReadonlySet<string>>> = {
 /** Whether a kernel takes the tensor as it is. */
 function fits(kernel: string, { dtype }: TorchTensor): boolean {
   if (!isNarrow(dtype)) return true;
-  return (dtype !== 'bfloat16' || chosen === 'bf16') && KEEPS[dtype].has(kernel);
+  return (dtype !== 'bfloat16' || enginePrecision() === 'bf16') && KEEPS[dtype].has(kernel);
 }
 
 /** A kernel's inputs in dtypes that it works on; an upstream gradient in that of the tensor whose gradient it is. */
