@@ -15,9 +15,10 @@ namespace padezoo {
 namespace composed {
 namespace {
 
-/// 1 where the loss is a number, else 0: then no variable changes. It stays on the device.
+/// Whether the loss is a number: else no variable changes. It stays on the device.
 Tensor useful(const OptionalTensor& loss, const Tensor& like) {
-  return loss ? at::isfinite(*loss).reshape({}) : at::ones({}, like.options().dtype(at::kBool));
+  if (!loss) return at::ones({}, like.options().dtype(at::kBool));
+  return loss->sub(*loss).eq(0).reshape({});  // as isfinite, which is four operators
 }
 
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
@@ -28,6 +29,23 @@ struct Group {
   std::vector<std::vector<Tensor>> moments;
 };
 
+/// The gradients with their variables' type and memory layout: themselves, or copies, all that only change type at once.
+std::vector<Tensor> likeVariables(at::TensorList variables, at::TensorList gradients) {
+  std::vector<Tensor> result, wide, narrow;
+  for (size_t i = 0; i < variables.size(); i++) {
+    const bool isWalkedAlike = gradients[i].strides() == variables[i].strides();
+    if (!isWalkedAlike || gradients[i].scalar_type() == at::kFloat) {
+      result.push_back(withLayoutOf(variables[i], gradients[i]));
+      continue;
+    }
+    result.push_back(at::empty_like(variables[i]));
+    wide.push_back(result.back());
+    narrow.push_back(gradients[i]);
+  }
+  if (!wide.empty()) at::_foreach_copy_(wide, narrow);
+  return result;
+}
+
 /// Runs `update(group, rate factor, weight decay)` for the variables that have these in common.
 /// @param moments lists that have one for each variable
 template <typename Update>
@@ -35,10 +53,11 @@ void forGroups(at::TensorList variables, at::TensorList gradients, std::initiali
                Numbers factors, Numbers decays, const Update& update) {
   std::map<std::pair<double, double>, Group> groups;
   std::vector<Moment> walked;
+  const std::vector<Tensor> alike = likeVariables(variables, gradients);
   for (size_t i = 0; i < variables.size(); i++) {
     Group& group = groups[{factors[i], decays[i]}];
     group.variables.push_back(variables[i]);
-    group.gradients.push_back(withLayoutOf(variables[i], gradients[i]));
+    group.gradients.push_back(alike[i]);
     group.moments.resize(moments.size());
     size_t which = 0;
     for (const at::TensorList& list : moments) {
@@ -50,8 +69,13 @@ void forGroups(at::TensorList variables, at::TensorList gradients, std::initiali
   for (const Moment& moment : walked) moment.putBack();
 }
 
+Tensor rateOf(const Tensor& base, double factor) { return factor == 1 ? base : base.mul(factor); }
+
 /// 1 where nothing may change, as the fused optimizers want it.
-Tensor useless(const Tensor& isUseful) { return isUseful.logical_not().to(at::kFloat).reshape({1}); }
+Tensor useless(const Tensor& isUseful) {
+  Tensor result = at::empty({1}, isUseful.options().dtype(at::kFloat));
+  return at::logical_not_out(result, isUseful.reshape({1}));
+}
 
 void sgd(at::TensorList variables, at::TensorList gradients, at::TensorList velocities, const Tensor& learningRate,
          Numbers factors, Numbers decays, double momentum, bool nesterov, const OptionalTensor& loss) {
@@ -59,7 +83,7 @@ void sgd(at::TensorList variables, at::TensorList gradients, at::TensorList velo
   const Tensor keep = useless(useful(loss, learningRate)), base = learningRate.to(at::kFloat).reshape({});
   const auto update = [&](const Group& group, double factor, double decay) {
     const at::TensorList own = group.moments.empty() ? at::TensorList() : at::TensorList(group.moments[0]);
-    at::_fused_sgd_(group.variables, group.gradients, own, decay, momentum, base.mul(factor), 0, nesterov, false, false, {}, keep);
+    at::_fused_sgd_(group.variables, group.gradients, own, decay, momentum, rateOf(base, factor), 0, nesterov, false, false, {}, keep);
   };
   if (momentum) forGroups(variables, gradients, {velocities}, factors, decays, update);
   else forGroups(variables, gradients, {}, factors, decays, update);
@@ -70,14 +94,14 @@ void adam(at::TensorList variables, at::TensorList gradients, at::TensorList fir
           double epsilon, bool decoupled, const OptionalTensor& loss) {
   checkLists(variables, gradients, {&firstMoments, &secondMoments}, factors, decays, true);
   const Tensor isUseful = useful(loss, learningRate), keep = useless(isUseful);
-  stepCount.add_(isUseful.to(stepCount.scalar_type()).reshape(stepCount.sizes()));
+  stepCount.add_(isUseful.reshape(stepCount.sizes()));
   const Tensor count = stepCount.to(at::kFloat).reshape({}), base = learningRate.to(at::kFloat).reshape({});
   forGroups(variables, gradients, {firstMoments, secondMoments}, factors, decays,
             [&](const Group& group, double factor, double decay) {
               const std::vector<Tensor> counts(group.variables.size(), count);
               const auto run = [&](const auto& fused) {
                 fused(group.variables, group.gradients, group.moments[0], group.moments[1], at::TensorList(), counts,
-                      base.mul(factor), beta1, beta2, decay, epsilon, false, false, OptionalTensor(), OptionalTensor(keep));
+                      rateOf(base, factor), beta1, beta2, decay, epsilon, false, false, OptionalTensor(), OptionalTensor(keep));
               };
               if (decoupled) run([](const auto&... arguments) { at::_fused_adamw_(arguments...); });
               else run([](const auto&... arguments) { at::_fused_adam_(arguments...); });
@@ -111,7 +135,7 @@ void adam(at::TensorList variables, at::TensorList gradients, at::TensorList fir
           double epsilon, bool decoupled, const OptionalTensor& loss) {
   checkLists(variables, gradients, {&firstMoments, &secondMoments}, factors, decays, true);
   const Tensor isUseful = useful(loss, learningRate);
-  stepCount.add_(isUseful.to(stepCount.scalar_type()).reshape(stepCount.sizes()));
+  stepCount.add_(isUseful.reshape(stepCount.sizes()));
   // In float64, where 1 - beta^1 keeps its digits.
   const Tensor step = stepCount.to(at::kDouble).reshape({}), base = learningRate.to(at::kDouble).reshape({});
   const Tensor correction1 = at::pow(beta1, step).neg().add(1), correction2 = at::pow(beta2, step).neg().add(1).sqrt();

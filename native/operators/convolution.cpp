@@ -43,6 +43,7 @@ void gather(const T* x, T* patches, const Windows& w) {
 /// x as a matrix of patches; a view where they lie side by side already.
 at::Tensor patchesOf(const at::Tensor& x, const Windows& w) {
   if (isPlain(w)) return x.view({w.count(), w.patch()});
+  TORCH_CHECK(x.is_cpu(), "patches are gathered on a CPU alone, x is on ", x.device());
   at::Tensor patches = at::empty({w.count(), w.patch()}, x.options());
   if (x.scalar_type() == at::kFloat) gather(x.data_ptr<float>(), patches.data_ptr<float>(), w);
   else gather(static_cast<const Bfloat16*>(x.data_ptr()), static_cast<Bfloat16*>(patches.data_ptr()), w);
@@ -98,6 +99,7 @@ at::Tensor inputGradient(const at::Tensor& dy, const at::Tensor& filter, at::Int
   checkUpstream(dy, w, filter.size(3));
   const at::Tensor patches = at::mm(dy.contiguous().view({w.count(), filter.size(3)}), filterRows(filter));
   if (isPlain(w)) return patches.view({w.images, w.height, w.width, w.channels});
+  TORCH_CHECK(dy.is_cpu(), "patches are gathered on a CPU alone, dy is on ", dy.device());
   at::Tensor dx = at::empty({w.images, w.height, w.width, w.channels}, dy.options());
   if (dy.scalar_type() == at::kFloat) scatter(patches.data_ptr<float>(), dx.data_ptr<float>(), w);
   else scatter(static_cast<const Bfloat16*>(patches.data_ptr()), static_cast<Bfloat16*>(dx.data_ptr()), w);
@@ -124,7 +126,8 @@ TORCH_LIBRARY_FRAGMENT(padezoo, library) {
   library.def("patch_convolution_filter(Tensor dy, Tensor x, int[] size, int[] stride, int[] padding, int[] dilation) -> Tensor");
 }
 
-TORCH_LIBRARY_IMPL(padezoo, CPU, library) {
+// On other devices where patches are x itself.
+TORCH_LIBRARY_IMPL(padezoo, CompositeExplicitAutograd, library) {
   library.impl("patch_convolution", &convolve);
   library.impl("patch_convolution_input", &inputGradient);
   library.impl("patch_convolution_filter", &filterGradient);

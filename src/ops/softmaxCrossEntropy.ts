@@ -34,22 +34,29 @@ export function softmaxCrossEntropy(
     );
   }
   const operation = tf.customGrad((x, save) => {
-    const [loss, logProbabilities] = forward(x as tf.Tensor2D, labels, labelSmoothing);
-    (save as tf.GradSaveFunc)([logProbabilities, labels]);
+    const [loss, logProbabilities, count] = forward(x as tf.Tensor2D, labels, labelSmoothing);
+    (save as tf.GradSaveFunc)([logProbabilities, labels, ...(count ? [count] : [])]);
     return {
       value: loss,
-      gradFunc: (dy, saved) =>
-        backward(dy as tf.Scalar, ...(saved as [tf.Tensor2D, tf.Tensor1D]), labelSmoothing),
+      gradFunc: (dy, saved) => backward(dy as tf.Scalar, saved as Saved, labelSmoothing),
     };
   });
   return operation(logits) as tf.Scalar;
 }
 
-function forward(logits: tf.Tensor2D, labels: tf.Tensor1D, labelSmoothing: number): [tf.Scalar, tf.Tensor2D] {
+/** Log-probabilities, labels, and how many labels there are where the engine's kernel says so. */
+type Saved = [tf.Tensor2D, tf.Tensor1D, tf.Scalar?];
+
+function forward(
+  logits: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  labelSmoothing: number,
+): [loss: tf.Scalar, logProbabilities: tf.Tensor2D, count?: tf.Scalar] {
   if (tf.getKernel('SparseSoftmaxCrossEntropy', tf.getBackend())) {
     return tf.engine().runKernel('SparseSoftmaxCrossEntropy', { logits, labels }, { labelSmoothing }) as [
       tf.Scalar,
       tf.Tensor2D,
+      tf.Scalar,
     ];
   }
   const logProbabilities = tf.logSoftmax(logits, 1);
@@ -59,8 +66,7 @@ function forward(logits: tf.Tensor2D, labels: tf.Tensor1D, labelSmoothing: numbe
 
 function backward(
   dy: tf.Scalar,
-  logProbabilities: tf.Tensor2D,
-  labels: tf.Tensor1D,
+  [logProbabilities, labels, count]: Saved,
   labelSmoothing: number,
 ): tf.Tensor2D {
   if (tf.getKernel('SparseSoftmaxCrossEntropyGrad', tf.getBackend())) {
@@ -68,7 +74,7 @@ function backward(
       .engine()
       .runKernel(
         'SparseSoftmaxCrossEntropyGrad',
-        { dy, logProbabilities, labels },
+        { dy, logProbabilities, labels, count: count! },
         { labelSmoothing },
       ) as tf.Tensor2D;
   }

@@ -7,8 +7,12 @@ import type { Call, Kernels } from '../kernel.js';
 import { likeIn, operand } from '../precision.js';
 import { activate } from './fusedActivation.js';
 
-/** a·b over the last two axes; leading axes broadcast. */
-function product({ inputs: { a, b }, attributes: { transposeA, transposeB }, aten }: Call): TorchTensor {
+/** a·b over the last two axes, and the bias where there is one; leading axes broadcast. */
+function product({
+  inputs: { a, b, bias },
+  attributes: { transposeA, transposeB },
+  aten,
+}: Call): TorchTensor {
   if (a!.shape.length < 2 || b!.shape.length < 2) {
     throw new EngineError(
       `matMul: the operands must be matrices, got shapes [${a!.shape}] and [${b!.shape}]; reshape a vector to [1, n] or [n, 1]`,
@@ -19,14 +23,24 @@ function product({ inputs: { a, b }, attributes: { transposeA, transposeB }, ate
     transposeA ? aten('transpose.int', left, -2, -1) : left,
     transposeB ? aten('transpose.int', right, -2, -1) : right,
   ];
-  const y = inFloats(aten, factors, ([m, n]) => aten('matmul', m!, n!));
+  const y = inFloats(aten, factors, ([m, n]) => affine(aten, m!, n!, bias));
   const rank = Math.max(a!.shape.length, b!.shape.length);
   return y.shape.length === rank
     ? y
     : aten('reshape', y, [...new Array(rank - y.shape.length).fill(1), ...y.shape]);
 }
 
-/** CUDA has no products of whole numbers: float64 has those up to 2^53, and beyond 32 bits they wrap as on the CPU. */
+/** m·n + bias, in one operator where these are matrices and the bias is a row. */
+function affine(aten: Aten, m: TorchTensor, n: TorchTensor, bias: TorchTensor | undefined): TorchTensor {
+  if (!bias) return aten('matmul', m, n);
+  const added = likeIn(aten, bias, m);
+  const areMatrices = m.shape.length === 2 && n.shape.length === 2;
+  return areMatrices && bias.shape.length === 1 && bias.shape[0] === n.shape[1]
+    ? aten('addmm', added, m, n)
+    : aten('add.Tensor', aten('matmul', m, n), added);
+}
+
+/** CUDA has no products of whole numbers. Float64 has them up to 2^53, and those beyond 32 bits wrap as on the CPU. */
 function inFloats(
   aten: Aten,
   factors: TorchTensor[],
@@ -44,9 +58,7 @@ function asMatrix(aten: Aten, x: TorchTensor): TorchTensor {
 }
 
 function fusedProduct(call: Call): TorchTensor {
-  const { bias } = call.inputs;
-  const y = product(call);
-  return activate(call, bias ? call.aten('add.Tensor', y, likeIn(call.aten, bias, y)) : y);
+  return activate(call, product(call));
 }
 
 function einsum({ list, attributes: { equation }, aten }: Call): TorchTensor {

@@ -76,7 +76,8 @@ function extremePlace(operator: 'argmax' | 'argmin'): Kernel {
   };
 }
 
-function comparable(aten: Aten, x: TorchTensor, nan: number): TorchTensor {
+/** As ATen's extremes can be asked for: bool as numbers, and `nan` in place of NaN. */
+export function comparable(aten: Aten, x: TorchTensor, nan: number): TorchTensor {
   if (x.dtype === 'bool') return aten('to.dtype', x, scalarType('uint8'));
   if (x.dtype !== 'float32') return x;
   return aten('nan_to_num', x, nan, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
