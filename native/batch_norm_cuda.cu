@@ -2,12 +2,13 @@
 // operators of native/operators/batch_norm.cpp, whose formulas these have, and which round z and dz where these do.
 //
 // Threads keep a column of x, four channels, and walk through its rows. z is never written to memory: the pair reads x twice
-// and writes y once; its gradient reads x and dy and writes dz, then reads x and dz and writes dx. A thread adds its column's
-// sums up in registers, goes on in float64 in shared memory, and a block writes one partial sum for each channel, which a
+// and writes y once; its gradient reads x and dy and writes dz, then reads x and dz and writes dx. With a residual both read it
+// once as well, and dz stays as its gradient. A thread adds its column's sums up in registers, goes on in float64 in shared memory, and a block writes one partial sum for each channel, which a
 // second, tiny pass adds up in a fixed order: no atomics, every run has the same bits. Needs no torch.
 #include <cuda_runtime.h>
 
 #include "cuda/batch_norm_cuda.h"
+#include "cuda/batch_norm_row.h"
 #include "cuda/columns.h"
 #include "cuda/pade_types.h"
 #include "cuda/pade_walk.h"
@@ -22,8 +23,6 @@ constexpr int kColumn = 4;
 constexpr int64_t kFewestRows = 16;
 /// Rows whose sums are float32 before they go on in float64: a channel's, and the coefficients' over a thread's channels.
 constexpr int kRowChain = 32, kCoefficientChain = 128;
-/// Parts in which the second pass takes the blocks.
-constexpr int kParts = 8;
 
 /// No activation.
 struct Identity {
@@ -39,78 +38,32 @@ struct Scratch {
   float* factors;
 };
 
-/// z = (x - mean) * scale + beta, rounded as it would be in memory.
+/// Sums of x and its squares, around its centre.
 template <typename T, int V>
-struct Normaliser {
-  Numbers<V> mean, scale, beta;
-  __device__ __forceinline__ Normaliser(const BatchNorm& call, int64_t column)
-      : mean(call.mean, column), scale(call.inverse, column), beta(call.beta, column) {
-    const Numbers<V> gamma(call.gamma, column);
-#pragma unroll
-    for (int e = 0; e < V; e++) scale.of[e] *= gamma.of[e];
-  }
-  __device__ __forceinline__ float operator()(float x, int e) const {
-    T z;
-    narrow(z, (x - mean.of[e]) * scale.of[e] + beta.of[e]);
-    return widen(z);
-  }
-};
-
-/// The same from memory, for the rare elements that `fast` does not take.
-template <typename T>
-__device__ __forceinline__ float normalAt(const BatchNorm& call, int64_t channel, float x) {
-  T z;
-  narrow(z, (x - call.mean[channel]) * (call.gamma[channel] * call.inverse[channel]) + call.beta[channel]);
-  return widen(z);
-}
-
-/// Sums of x and its squares, around x's first row: a mean far from 0 costs no digits.
-template <typename T, int V>
-__global__ void __launch_bounds__(kThreads) momentsKernel(const BatchNorm call, const Plan plan, const Scratch scratch) {
+__global__ void __launch_bounds__(kThreads, 2) momentsKernel(const BatchNorm call, const Plan plan, const Scratch scratch) {
   __shared__ double own[2 * V][kThreads];
 #pragma unroll
   for (int i = 0; i < 2 * V; i++) own[i][threadIdx.x] = 0;
   const Way way = wayOf(plan);
   if (way.active) {
     const T* x = static_cast<const T*>(call.x);
-    const Words<T, V> shift = loadWords<T, V>(x + way.column * V);
-    ColumnSums<V> sums;
+    const Numbers<V> centre = centreOf<T, V>(call, way.column);
+    ColumnSums<V, 2> sums;
     int rows = 0;
     forRows(way, plan, [&](int64_t v) { return loadWords<T, V>(x + v * V); },
             [&](int64_t, const Words<T, V>& row) {
 #pragma unroll
               for (int e = 0; e < V; e++) {
-                const float d = widenAt(row, e) - widenAt(shift, e);
-                sums.first.of[e] += d;
-                sums.second.of[e] += d * d;
+                const float d = widenAt(row, e) - centre.of[e];
+                sums.of[0].of[e] += d;
+                sums.of[1].of[e] += d * d;
               }
               if (++rows % kRowChain == 0) sums.add(own);
             });
     sums.add(own);
   }
   __syncthreads();
-  storeColumns<V>(own, way, plan, call.channels, scratch.channels);
-}
-
-/// A channel's two sums over all blocks. Threads: [kParts parts of the blocks, 32 channels]; those of the first part have them.
-__device__ __forceinline__ bool sumsOfChannel(const BatchNorm& call, const Plan& plan, const double* partials,
-                                              double (*parts)[kParts][kWarp], int64_t channel, double* sums) {
-#pragma unroll
-  for (int which = 0; which < 2; which++) {
-    double total = 0;
-    if (channel < call.channels)
-      for (int64_t block = threadIdx.y; block < plan.blocks; block += kParts)
-        total += partials[(block * 2 + which) * call.channels + channel];
-    parts[which][threadIdx.y][threadIdx.x] = total;
-  }
-  __syncthreads();
-  if (threadIdx.y > 0 || channel >= call.channels) return false;
-#pragma unroll
-  for (int which = 0; which < 2; which++) {
-    sums[which] = 0;
-    for (int part = 0; part < kParts; part++) sums[which] += parts[which][part][threadIdx.x];
-  }
-  return true;
+  storeColumns<V, 2>(own, way, plan, call.channels, scratch.channels);
 }
 
 template <typename T>
@@ -118,10 +71,10 @@ __global__ void statisticsKernel(const BatchNorm call, const Plan plan, const Sc
   __shared__ double parts[2][kParts][kWarp];
   const int64_t channel = blockIdx.x * int64_t{kWarp} + threadIdx.x;
   double sums[2];
-  if (!sumsOfChannel(call, plan, scratch.channels, parts, channel, sums)) return;
+  if (!sumsOfBlocks<2>(scratch.channels, plan.blocks, call.channels, channel, parts, sums)) return;
   const double values = static_cast<double>(call.values), offset = sums[0] / values;
   const double around = sums[1] / values - offset * offset;
-  const double mean = widen(static_cast<const T*>(call.x)[channel]) + offset;
+  const double mean = centreOf<T, 1>(call, channel).of[0] + offset;
   const double variance = around < 0 ? 0 : around;  // rounding makes it negative; a NaN stays one
   call.mean[channel] = static_cast<float>(mean);
   call.inverse[channel] = static_cast<float>(1 / sqrt(variance + call.epsilon));
@@ -133,31 +86,25 @@ __global__ void statisticsKernel(const BatchNorm call, const Plan plan, const Sc
 }
 
 /// y = P(z)/Q(z), or z.
-template <typename T, int V, typename U>
+template <typename T, int V, typename U, int Added>
 __global__ void __launch_bounds__(kThreads, 2) applyKernel(const BatchNorm call, const Plan plan) {
   const Way way = wayOf(plan);
   if (!way.active) return;
-  const T* x = static_cast<const T*>(call.x);
   T* out = static_cast<T*>(call.out);
   const Normaliser<T, V> normal(call, way.column);
-  const auto load = [&](int64_t v) { return loadWords<T, V>(x + v * V); };
+  const auto load = [&](int64_t v) { return loadRow<T, V, false, Added>(call, nullptr, v); };
   if constexpr (isActivated<U>) {
     constexpr float limit = limitOf(U::most);
     __shared__ Noise none;  // which nobody reads
     const Set<U> set(call.activation, 0);
     const bool ordinary = set.isOrdinary(call.activation);
-    forRows(way, plan, load, [&](int64_t v, const Words<T, V>& row) {
+    forRows(way, plan, load, [&](int64_t v, const Row<T, V>& row) {
       Numbers<V> z;
-      bool fits = ordinary;
-#pragma unroll
-      for (int e = 0; e < V; e++) {
-        z.of[e] = normal(widenAt(row, e), e);
-        fits = fits && fabsf(z.of[e]) <= limit;
-      }
-      if (!fits) {
+      const bool fits = activatedOf<T, V, Added>(row, normal, limit, z);
+      if (!fits || !ordinary) {
 #pragma unroll 1
         for (int e = 0; e < V; e++) {
-          const float given = normalAt<T>(call, way.column * V + e, widen(x[v * V + e]));
+          const float given = activatedAt<T, Added>(call, way.column * V + e, v * V + e);
           narrow(out[v * V + e], careful<U>(given, 0, 0, call.activation, none, 0, false, [](int, double) {}));
         }
         return;
@@ -169,23 +116,17 @@ __global__ void __launch_bounds__(kThreads, 2) applyKernel(const BatchNorm call,
       storePack<T, V>(out + v * V, results);
     });
   } else {
-    forRows(way, plan, load, [&](int64_t v, const Words<T, V>& row) {
+    forRows(way, plan, load, [&](int64_t v, const Row<T, V>& row) {
       Pack<T, V> results;
 #pragma unroll
-      for (int e = 0; e < V; e++) narrow(results.of[e], normal(widenAt(row, e), e));
+      for (int e = 0; e < V; e++) narrow(results.of[e], normal(widenAt(row.x, e), e));
       storePack<T, V>(out + v * V, results);
     });
   }
 }
 
-/// A vector of x and one of the gradient.
-template <typename T, int V>
-struct Both {
-  Words<T, V> x, gradient;
-};
-
-/// dz, which waits where dx will be; its sums, those of dz (x - mean), and those of the coefficients' gradients.
-template <typename T, int V, typename U>
+/// dz, which waits where dx will be or is the gradient by the residual; its sums, those of dz (x - mean), and those of the coefficients' gradients.
+template <typename T, int V, typename U, int Added>
 __global__ void __launch_bounds__(kThreads, 2) gradientsKernel(const BatchNorm call, const Plan plan, const Scratch scratch) {
   __shared__ double own[2 * V + U::sums][kThreads];
   const int thread = static_cast<int>(threadIdx.x);
@@ -194,11 +135,10 @@ __global__ void __launch_bounds__(kThreads, 2) gradientsKernel(const BatchNorm c
   const Way way = wayOf(plan);
   if (way.active) {
     const T* x = static_cast<const T*>(call.x);
-    const T* gradient = static_cast<const T*>(call.gradient);
-    T* out = static_cast<T*>(call.out);
-    ColumnSums<V> sums;
+    T* out = static_cast<T*>(Added >= kResidual ? call.dresidual : call.out);
+    ColumnSums<V, 2> sums;
     int rows = 0;
-    const auto load = [&](int64_t v) { return Both<T, V>{loadWords<T, V>(x + v * V), loadWords<T, V>(gradient + v * V)}; };
+    const auto load = [&](int64_t v) { return loadRow<T, V, true, Added>(call, call.gradient, v); };
     if constexpr (isActivated<U>) {
       constexpr float limit = limitOf(U::most);
       __shared__ Noise none;  // which nobody reads
@@ -212,21 +152,17 @@ __global__ void __launch_bounds__(kThreads, 2) gradientsKernel(const BatchNorm c
         for (int i = 0; i < U::sums; i++) add(i, coefficients.of[i]);
         coefficients = Sums<U>();
       };
-      forRows(way, plan, load, [&](int64_t v, const Both<T, V>& row) {
+      constexpr int atOnce = Added == kNothing ? kRowsAtOnce : 1;  // whose vectors are as many on their way
+      forRows<atOnce>(way, plan, load, [&](int64_t v, const Row<T, V>& row) {
         Numbers<V> z;
-        bool fits = ordinary;
-#pragma unroll
-        for (int e = 0; e < V; e++) {
-          z.of[e] = normal(widenAt(row.x, e), e);
-          fits = fits && fabsf(z.of[e]) <= limit;
-        }
-        if (!fits) {
+        const bool fits = activatedOf<T, V, Added>(row, normal, limit, z);
+        if (!fits || !ordinary) {
 #pragma unroll 1
           for (int e = 0; e < V; e++) {
             const int64_t channel = way.column * V + e;
-            const float value = widen(x[v * V + e]), given = normalAt<T>(call, channel, value);
+            const float value = widen(x[v * V + e]), given = activatedAt<T, Added>(call, channel, v * V + e);
             T dz;
-            narrow(dz, careful<U>(given, widen(gradient[v * V + e]), 0, call.activation, none, 0, true, add));
+            narrow(dz, careful<U>(given, gradientAt<T, Added>(call, v * V + e), 0, call.activation, none, 0, true, add));
             out[v * V + e] = dz;
             own[e][thread] += widen(dz);
             own[V + e][thread] += static_cast<double>(widen(dz)) * (value - call.mean[channel]);
@@ -236,10 +172,10 @@ __global__ void __launch_bounds__(kThreads, 2) gradientsKernel(const BatchNorm c
         Pack<T, V> results;
 #pragma unroll
         for (int e = 0; e < V; e++) {
-          narrow(results.of[e], fast<U, true>(z.of[e], widenAt(row.gradient, e), 0, call.activation, none, set, &coefficients));
+          narrow(results.of[e], fast<U, true>(z.of[e], gradientOf<T, V, Added>(row, e), 0, call.activation, none, set, &coefficients));
           const float dz = widen(results.of[e]);
-          sums.first.of[e] += dz;
-          sums.second.of[e] += dz * (widenAt(row.x, e) - normal.mean.of[e]);
+          sums.of[0].of[e] += dz;
+          sums.of[1].of[e] += dz * (widenAt(row.x, e) - normal.mean.of[e]);
         }
         storePack<T, V>(out + v * V, results);
         if (++rows % kRowChain == 0) sums.add(own);
@@ -249,12 +185,12 @@ __global__ void __launch_bounds__(kThreads, 2) gradientsKernel(const BatchNorm c
       flush();
     } else {
       const Numbers<V> mean(call.mean, way.column);
-      forRows(way, plan, load, [&](int64_t, const Both<T, V>& row) {
+      forRows(way, plan, load, [&](int64_t, const Row<T, V>& row) {
 #pragma unroll
         for (int e = 0; e < V; e++) {
           const float dz = widenAt(row.gradient, e);
-          sums.first.of[e] += dz;
-          sums.second.of[e] += dz * (widenAt(row.x, e) - mean.of[e]);
+          sums.of[0].of[e] += dz;
+          sums.of[1].of[e] += dz * (widenAt(row.x, e) - mean.of[e]);
         }
         if (++rows % kRowChain == 0) sums.add(own);
       });
@@ -262,7 +198,7 @@ __global__ void __launch_bounds__(kThreads, 2) gradientsKernel(const BatchNorm c
     }
   }
   __syncthreads();
-  storeColumns<V>(own, way, plan, call.channels, scratch.channels);
+  storeColumns<V, 2>(own, way, plan, call.channels, scratch.channels);
   if constexpr (isActivated<U>) {
     const int64_t block = blockIdx.x * static_cast<int64_t>(plan.tiles) + blockIdx.y;
     double* totals = scratch.coefficients + block * U::sums;
@@ -289,7 +225,7 @@ __global__ void finishKernel(const BatchNorm call, const Plan plan, const Scratc
   }
   const int64_t channel = blockIdx.x * int64_t{kWarp} + threadIdx.x;
   double sums[2];
-  if (!sumsOfChannel(call, plan, scratch.channels, parts, channel, sums)) return;
+  if (!sumsOfBlocks<2>(scratch.channels, plan.blocks, call.channels, channel, parts, sums)) return;
   const double gamma = call.gamma[channel], inverse = call.inverse[channel], values = static_cast<double>(call.values);
   const float dbeta = static_cast<float>(sums[0]), dgamma = static_cast<float>(sums[1] * inverse);
   call.dbeta[channel] = dbeta;
@@ -301,17 +237,15 @@ __global__ void finishKernel(const BatchNorm call, const Plan plan, const Scratc
 
 /// dx = a * dz - b * (x - mean) - k. `dz` may be where dx will be.
 template <typename T, int V>
-__global__ void __launch_bounds__(kThreads) inputGradientKernel(const BatchNorm call, const Plan plan, const Scratch scratch,
-                                                                const void* gradient) {
+__global__ void __launch_bounds__(kThreads, 2) inputGradientKernel(const BatchNorm call, const Plan plan, const Scratch scratch,
+                                                                const void* dz) {
   const Way way = wayOf(plan);
   if (!way.active) return;
-  const T* x = static_cast<const T*>(call.x);
-  const T* dz = static_cast<const T*>(gradient);
   T* out = static_cast<T*>(call.out);
   const Numbers<V> mean(call.mean, way.column), a(scratch.factors, way.column);
   const Numbers<V> b(scratch.factors + call.channels, way.column), k(scratch.factors + 2 * call.channels, way.column);
-  forRows(way, plan, [&](int64_t v) { return Both<T, V>{loadWords<T, V>(x + v * V), loadWords<T, V>(dz + v * V)}; },
-          [&](int64_t v, const Both<T, V>& row) {
+  forRows(way, plan, [&](int64_t v) { return loadRow<T, V, true, kNothing>(call, dz, v); },
+          [&](int64_t v, const Row<T, V>& row) {
             Pack<T, V> results;
 #pragma unroll
             for (int e = 0; e < V; e++)
@@ -321,14 +255,20 @@ __global__ void __launch_bounds__(kThreads) inputGradientKernel(const BatchNorm 
           });
 }
 
-/// Calls body(Unrolled<...>) with the activation's kernel, or body(Identity) without one.
+/// Calls body(Unrolled<...>, what is added) with the activation's kernel, or body(Identity, nothing) without one.
 template <typename Body>
 void forActivation(const BatchNorm& call, const Body& body) {
   const Call& a = call.activation;
-  if (!call.isActivated) return body(Identity{});
-  if (a.form == Form::AbsoluteSum && a.m <= 5 && a.n <= 4) return body(Unrolled<5, 4, true, false>{});
-  if (a.form == Form::AbsoluteSum) return body(Unrolled<7, 6, true, false>{});
-  body(Unrolled<5, 4, false, false>{});
+  using Nothing = std::integral_constant<int, kNothing>;
+  if (!call.isActivated) return body(Identity{}, Nothing{});
+  const auto behind = [&](auto u) {
+    if (call.otherGradient) body(u, std::integral_constant<int, kTwoGradients>{});
+    else if (call.residual) body(u, std::integral_constant<int, kResidual>{});
+    else body(u, Nothing{});
+  };
+  if (a.form == Form::AbsoluteSum && a.m <= 5 && a.n <= 4) return behind(Unrolled<5, 4, true, false>{});
+  if (a.form == Form::AbsoluteSum) return behind(Unrolled<7, 6, true, false>{});
+  behind(Unrolled<5, 4, false, false>{});
 }
 
 /// Calls body(element type, channels of a thread) with what fits the call.
@@ -337,7 +277,9 @@ void choose(const BatchNorm& call, Type type, const Body& body) {
   const auto typed = [&](auto element) {
     using T = decltype(element);
     const auto aligned = [](const void* p) { return reinterpret_cast<uintptr_t>(p) % (kColumn * sizeof(T)) == 0; };
-    if (call.channels % kColumn == 0 && aligned(call.x) && aligned(call.gradient) && aligned(call.out))
+    const bool isAligned = aligned(call.x) && aligned(call.residual) && aligned(call.gradient) && aligned(call.otherGradient) &&
+                           aligned(call.out) && aligned(call.dresidual);
+    if (call.channels % kColumn == 0 && isAligned)
       body(element, std::integral_constant<int, kColumn>{});
     else body(element, std::integral_constant<int, 1>{});
   };
@@ -350,9 +292,10 @@ void choose(const BatchNorm& call, Type type, const Body& body) {
 template <typename T, int V>
 Plan planOfSums(const BatchNorm& call) {
   Plan plan;
-  if (!call.gradient) return planOfRows<V>(call.values, call.channels, residentBlocks(momentsKernel<T, V>), kFewestRows);
-  forActivation(call, [&](auto u) {
-    plan = planOfRows<V>(call.values, call.channels, residentBlocks(gradientsKernel<T, V, decltype(u)>), kFewestRows);
+  if (!call.gradient) return planOfRows<V>(call.values, call.channels, momentsKernel<T, V>, kFewestRows);
+  forActivation(call, [&](auto u, auto added) {
+    const auto kernel = gradientsKernel<T, V, decltype(u), decltype(added)::value>;
+    plan = planOfRows<V>(call.values, call.channels, kernel, kFewestRows);
   });
   return plan;
 }
@@ -363,7 +306,7 @@ struct Sizes {
 };
 Sizes sizesOf(const BatchNorm& call, const Plan& plan) {
   int sums = 0;
-  if (call.gradient) forActivation(call, [&](auto u) { sums = decltype(u)::sums; });
+  if (call.gradient) forActivation(call, [&](auto u, auto) { sums = decltype(u)::sums; });
   return {plan.blocks * 2 * call.channels, plan.blocks * plan.tiles * sums, call.gradient ? 3 * call.channels : 0};
 }
 Scratch scratchOf(const BatchNorm& call, const Plan& plan, void* memory) {
@@ -378,7 +321,7 @@ template <typename Body>
 void withSums(const BatchNorm& call, Type type, void* memory, const Body& body) {
   choose(call, type, [&](auto element, auto v) {
     const Plan plan = planOfSums<decltype(element), decltype(v)::value>(call);
-    body(element, v, plan, scratchOf(call, plan, memory), static_cast<unsigned>((call.channels + kWarp - 1) / kWarp));
+    body(element, v, plan, scratchOf(call, plan, memory), warpsOf(call.channels));
   });
 }
 
@@ -403,12 +346,13 @@ const char* batchNormForward(const BatchNorm& call, Type type, void* memory, voi
   withSums(call, type, memory, [&](auto element, auto v, const Plan& sums, const Scratch& scratch, unsigned warps) {
     using T = decltype(element);
     constexpr int V = decltype(v)::value;
-    momentsKernel<T, V><<<gridOf(sums), kThreads, 0, queue>>>(call, sums, scratch);
+    momentsKernel<T, V><<<gridOf(sums), threadsOf(sums), 0, queue>>>(call, sums, scratch);
     statisticsKernel<T><<<warps, dim3(kWarp, kParts), 0, queue>>>(call, sums, scratch);
-    forActivation(call, [&](auto u) {
+    forActivation(call, [&](auto u, auto given) {
       using U = decltype(u);
-      const Plan plan = planOfRows<V>(call.values, call.channels, residentBlocks(applyKernel<T, V, U>));
-      applyKernel<T, V, U><<<gridOf(plan), kThreads, 0, queue>>>(call, plan);
+      constexpr int added = decltype(given)::value == kNothing ? kNothing : kResidual;
+      const Plan plan = planOfRows<V>(call.values, call.channels, applyKernel<T, V, U, added>);
+      applyKernel<T, V, U, added><<<gridOf(plan), threadsOf(plan), 0, queue>>>(call, plan);
     });
   });
   return problem();
@@ -420,14 +364,15 @@ const char* batchNormBackward(const BatchNorm& call, Type type, void* memory, vo
     using T = decltype(element);
     constexpr int V = decltype(v)::value;
     const void* dz = call.gradient;
-    forActivation(call, [&](auto u) {
+    forActivation(call, [&](auto u, auto given) {
       using U = decltype(u);
-      gradientsKernel<T, V, U><<<gridOf(sums), kThreads, 0, queue>>>(call, sums, scratch);
+      constexpr int added = decltype(given)::value;
+      gradientsKernel<T, V, U, added><<<gridOf(sums), threadsOf(sums), 0, queue>>>(call, sums, scratch);
       finishKernel<U><<<warps + isActivated<U>, dim3(kWarp, kParts), 0, queue>>>(call, sums, scratch);
-      if (isActivated<U>) dz = call.out;
+      if (isActivated<U>) dz = added == kNothing ? call.out : call.dresidual;
     });
-    const Plan plan = planOfRows<V>(call.values, call.channels, residentBlocks(inputGradientKernel<T, V>));
-    inputGradientKernel<T, V><<<gridOf(plan), kThreads, 0, queue>>>(call, plan, scratch, dz);
+    const Plan plan = planOfRows<V>(call.values, call.channels, inputGradientKernel<T, V>);
+    inputGradientKernel<T, V><<<gridOf(plan), threadsOf(plan), 0, queue>>>(call, plan, scratch, dz);
   });
   return problem();
 }

@@ -1,5 +1,5 @@
-// The kernels of batch normalisation on a GPU as C++ sees them, alone or with the Padé activation behind it:
-// native/batch_norm_cuda.cu has them. No torch, no CUDA header.
+// The kernels of batch normalisation on a GPU as C++ sees them, alone or with the Padé activation behind it or behind its sum with
+// a residual block's other branch: native/batch_norm_cuda.cu has them. No torch, no CUDA header.
 #pragma once
 #include <cstdint>
 
@@ -11,8 +11,11 @@ namespace cuda {
 /// One call over x [values, channels] in row-major order. Pointers are to device memory; per channel everything is float32.
 struct BatchNorm {
   const void* x = nullptr;
+  const void* residual = nullptr;  // added before the activation; null for none
   const void* gradient = nullptr;  // by the result; only backward
+  const void* otherGradient = nullptr;  // added to it, with a residual; null for none
   void* out = nullptr;             // the result, or the gradient by x
+  void* dresidual = nullptr;       // the gradient by the residual
   int64_t values = 0, channels = 0;
   const float *gamma = nullptr, *beta = nullptr;
   float *mean = nullptr, *inverse = nullptr;  // forward writes them, backward reads them

@@ -1,4 +1,4 @@
-// padezoo::batch_norm, batch_norm_pade and their gradients on CUDA tensors: checks, memory and the current stream, then the
+// padezoo::batch_norm, batch_norm_pade, batch_norm_add_pade and their gradients on CUDA tensors: checks, memory and the current stream, then the
 // kernels of batch_norm_cuda.cu.
 #include <ATen/ATen.h>
 #include <c10/core/DeviceGuard.h>
@@ -20,6 +20,8 @@ struct Activation {
   Tensor numerator, denominator;
   c10::string_view form;
   double q;
+  Tensor residual = {};  // undefined where nothing is added before it
+  Tensor other = {};     // undefined, or what is added to the gradient by the result
 
   cuda::Call on(const Tensor& x) const {
     TORCH_CHECK(numerator.dim() == 1, "one set of coefficients is taken here, got numerator ", numerator.sizes());
@@ -27,9 +29,15 @@ struct Activation {
   }
 };
 
+void checkLikeX(const char* what, const Tensor& t, const Tensor& x) {
+  TORCH_CHECK(t.sizes() == x.sizes() && t.scalar_type() == x.scalar_type() && t.device() == x.device(), what,
+              " must look like x, got ", t.scalar_type(), " ", t.sizes(), " on ", t.device(), " for ", x.scalar_type(), " ", x.sizes(),
+              " on ", x.device());
+}
+
 /// The kernels' view of a call, and the tensors that it points to.
 struct OnDevice {
-  Tensor x, gamma, beta, numerator, denominator;
+  Tensor x, gamma, beta, numerator, denominator, residual, other;
   cuda::BatchNorm call;
 
   OnDevice(const Tensor& input, const Tensor& scale, const Tensor* offset, const Activation* activation) {
@@ -49,6 +57,14 @@ struct OnDevice {
     call.activation = activation->on(input);
     call.activation.numerator = numerator.data_ptr<float>();
     call.activation.denominator = denominator.data_ptr<float>();
+    if (!activation->residual.defined()) return;
+    checkLikeX("what is added", activation->residual, input);
+    residual = activation->residual.contiguous();
+    call.residual = residual.data_ptr();
+    if (!activation->other.defined()) return;
+    checkLikeX("the gradient's other term", activation->other, input);
+    other = activation->other.contiguous();
+    call.otherGradient = other.data_ptr();
   }
   const float* perChannel(Tensor& kept, const Tensor& given) const { return perChannelOf(kept = given.contiguous()); }
   float* perChannelOf(const Tensor& vector) const {
@@ -83,19 +99,17 @@ Triple forward(const Tensor& input, const Tensor& gamma, const Tensor& beta, con
 }
 
 struct Gradients {
-  Tensor dx, dgamma, dbeta, numerator, denominator;
+  Tensor dx, dgamma, dbeta, numerator, denominator, residual;
 };
 
 Gradients backward(const Tensor& dy, const Tensor& input, const Tensor& gamma, const Tensor* beta, const Tensor& mean,
                    const Tensor& inverse, const Activation* activation) {
-  TORCH_CHECK(dy.sizes() == input.sizes() && dy.scalar_type() == input.scalar_type() && dy.device() == input.device(),
-              "the gradient must look like x, got ", dy.scalar_type(), " ", dy.sizes(), " for ", input.scalar_type(), " ",
-              input.sizes());
+  checkLikeX("the gradient", dy, input);
   const c10::DeviceGuard guard(input.device());
   const cuda::Type type = pade::typeOf(input);
   OnDevice on(input, gamma, beta, activation);
   const Tensor g = dy.contiguous();
-  Gradients result{at::empty_like(on.x), at::empty_like(on.gamma), at::empty_like(on.gamma), {}, {}};
+  Gradients result{at::empty_like(on.x), at::empty_like(on.gamma), at::empty_like(on.gamma), {}, {}, {}};
   on.call.gradient = g.data_ptr();
   on.call.out = result.dx.data_ptr();
   on.call.mean = on.perChannelOf(mean);
@@ -107,6 +121,7 @@ Gradients backward(const Tensor& dy, const Tensor& input, const Tensor& gamma, c
     result.denominator = at::empty_like(on.denominator);
     on.call.numerator = result.numerator.data_ptr<float>();
     on.call.denominator = result.denominator.data_ptr<float>();
+    if (on.call.residual) on.call.dresidual = (result.residual = at::empty_like(on.x)).data_ptr();
   }
   const Tensor scratch = on.scratch(type);
   pade::check(cuda::batchNormBackward(on.call, type, scratch.data_ptr(), pade::currentStream(input)));
@@ -159,6 +174,26 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> batchNormPadeBackward(
   return {result.dx, result.dgamma, result.dbeta, result.numerator, result.denominator};
 }
 
+Triple batchNormAddPade(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& runningMean,
+                        const Tensor& runningVariance, double momentum, double epsilon, const Tensor& residual,
+                        const Tensor& numerator, const Tensor& denominator, c10::string_view form, double q) {
+  const Activation activation{numerator, denominator, form, q, residual};
+  if (!isTaken(x, &activation))
+    return composed::batchNormAddPade(x, gamma, beta, runningMean, runningVariance, momentum, epsilon, residual, numerator,
+                                      denominator, form, q);
+  return forward(x, gamma, beta, runningMean, runningVariance, momentum, epsilon, &activation);
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> batchNormAddPadeBackward(
+    const Tensor& dy, const c10::optional<Tensor>& other, const Tensor& x, const Tensor& gamma, const Tensor& beta,
+    const Tensor& mean, const Tensor& inverse, const Tensor& residual, const Tensor& numerator, const Tensor& denominator, c10::string_view form, double q) {
+  const Activation activation{numerator, denominator, form, q, residual, other.value_or(Tensor())};
+  if (!isTaken(x, &activation))
+    return composed::batchNormAddPadeBackward(dy, other, x, gamma, beta, mean, inverse, residual, numerator, denominator, form, q);
+  const Gradients result = backward(dy, x, gamma, &beta, mean, inverse, &activation);
+  return {result.dx, result.dgamma, result.dbeta, result.residual, result.numerator, result.denominator};
+}
+
 }  // namespace
 
 TORCH_LIBRARY_IMPL(padezoo, CUDA, library) {
@@ -166,6 +201,8 @@ TORCH_LIBRARY_IMPL(padezoo, CUDA, library) {
   library.impl("batch_norm_backward", &batchNormBackward);
   library.impl("batch_norm_pade", &batchNormPade);
   library.impl("batch_norm_pade_backward", &batchNormPadeBackward);
+  library.impl("batch_norm_add_pade", &batchNormAddPade);
+  library.impl("batch_norm_add_pade_backward", &batchNormAddPadeBackward);
 }
 
 }  // namespace padezoo

@@ -3,14 +3,14 @@
 #include <cuda_runtime.h>
 
 #include <map>
-#include <utility>
+#include <tuple>
 
 #include "pade_walk.h"
 
 namespace pade {
 namespace cuda {
 
-constexpr int kWarp = 32, kWarps = kThreads / kWarp;
+constexpr int kWarp = 32;
 
 __device__ __forceinline__ double sumOfWarp(double v) {
 #pragma unroll
@@ -22,11 +22,11 @@ __device__ __forceinline__ double sumOfWarp(double v) {
 template <int Sums, typename Store>
 __device__ __forceinline__ void sumsOfThreads(const double (*own)[kThreads], const Store& store) {
   const int thread = static_cast<int>(threadIdx.x), warp = thread / kWarp, lane = thread % kWarp;
+  const int threads = static_cast<int>(blockDim.x);  // whole warps
 #pragma unroll 1
-  for (int i = warp; i < Sums; i += kWarps) {
+  for (int i = warp; i < Sums; i += threads / kWarp) {
     double sum = 0;
-#pragma unroll
-    for (int j = 0; j < kThreads; j += kWarp) sum += own[i][j + lane];
+    for (int j = 0; j < threads; j += kWarp) sum += own[i][j + lane];
     sum = sumOfWarp(sum);
     if (lane == 0) store(i, sum);
   }
@@ -52,16 +52,16 @@ __device__ __forceinline__ void storeSum(const Call& call, float* numerator, flo
 
 /// How many blocks of a kernel the current device runs at once. Asked once: the answer takes longer than a launch.
 template <typename Kernel>
-int64_t residentBlocks(Kernel kernel) {
-  thread_local std::map<std::pair<int, Kernel>, int64_t> known;
+int64_t residentBlocks(Kernel kernel, int threads = kThreads) {
+  thread_local std::map<std::tuple<int, Kernel, int>, int64_t> known;
   int device = 0;
   cudaGetDevice(&device);
-  const auto found = known.find({device, kernel});
+  const auto found = known.find({device, kernel, threads});
   if (found != known.end()) return found->second;
   int processors = 1, blocks = 1;
   cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
-  cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, kThreads, 0);
-  return known[{device, kernel}] = static_cast<int64_t>(processors) * (blocks > 0 ? blocks : 1);
+  cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, 0);
+  return known[{device, kernel, threads}] = static_cast<int64_t>(processors) * (blocks > 0 ? blocks : 1);
 }
 
 inline const char* problem() {

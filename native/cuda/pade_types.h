@@ -97,6 +97,7 @@ PADE_INLINE float widenAt(const Words<T, V>& words, int e) {
 
 template <typename T, int V>
 PADE_INLINE Words<T, V> loadWords(const T* from) {
+  if constexpr (V == 1) return {*from};  // by memcpy nvcc would take two bytes one by one
   Words<T, V> words;
 #ifdef __CUDA_ARCH__
   if constexpr (V * sizeof(T) == 16) {
@@ -105,6 +106,8 @@ PADE_INLINE Words<T, V> loadWords(const T* from) {
   } else if constexpr (V * sizeof(T) == 8) {
     const uint2 two = *reinterpret_cast<const uint2*>(from);
     return {{two.x, two.y}};
+  } else if constexpr (V * sizeof(T) == 4) {
+    return {{*reinterpret_cast<const uint32_t*>(from)}};
   }
 #else
   assert(reinterpret_cast<uintptr_t>(from) % sizeof words == 0);
@@ -115,6 +118,10 @@ PADE_INLINE Words<T, V> loadWords(const T* from) {
 
 template <typename T, int V>
 PADE_INLINE void storePack(T* to, const Pack<T, V>& pack) {
+  if constexpr (V == 1) {
+    *to = pack.of[0];
+    return;
+  }
 #ifdef __CUDA_ARCH__
   if constexpr (V * sizeof(T) == 16) {
     uint4 words;

@@ -17,6 +17,7 @@ struct Plan {
   int64_t columns = kThreads;
   int rows = 1;
   int tiles = 1;
+  int tile = kThreads;  // threads that have a column
   int64_t blocks = 1;
   int64_t vectors = 0;
 

@@ -1,10 +1,12 @@
-// padezoo::batch_norm over the last axis in training, alone or with the Padé activation after it, and their gradients.
+// padezoo::batch_norm over the last axis in training, alone, with the Padé activation after it, or with that after the sum with a
+// residual block's other branch r; and their gradients.
 //
-//   z = (x - mean) / sqrt(variance + epsilon) * gamma + beta,  y = z or P(z)/Q(z)   (Ioffe & Szegedy 2015, Algorithm 1)
+//   z = (x - mean) / sqrt(variance + epsilon) * gamma + beta   (Ioffe & Szegedy 2015, Algorithm 1)
+//   y = z, P(z)/Q(z), or P(z + r)/Q(z + r), whose gradient may come as two terms
 //
 // Tensors are walked in tiles that stay in the cache, so that z is never written to memory: the pair reads x twice and
 // writes y once, its gradient reads x and dy once, then x and dz. Every number is the same as in one operator after the
-// other. x, y: float32 or bfloat16 [..., c] (computed in float32); everything per channel is float32 [c].
+// other. x, r, y: float32 or bfloat16 [..., c] (computed in float32); everything per channel is float32 [c].
 #include <torch/library.h>
 
 #include "channels.h"
@@ -43,6 +45,10 @@ PADEZOO_VERSIONS void combine(const float* dz, const float* __restrict x, const 
                               int64_t count) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < count; i++) dx[i] = a[i] * dz[i] - b[i] * (x[i] - mean[i]) - k[i];
+}
+
+PADEZOO_VERSIONS void addTo(const float* __restrict r, float* __restrict z, int64_t count) {
+  for (int64_t i = 0; i < count; i++) z[i] += r[i];
 }
 
 /// Asks for the next tile while this one is calculated, when the memory would otherwise wait.
@@ -86,6 +92,8 @@ struct PadeStep {
   const at::Tensor &numerator, &denominator;
   c10::string_view form;
   double q;
+  at::Tensor residual;        // undefined where nothing is added before it
+  at::Tensor other;           // undefined, or what is added to the gradient by the result
 
   template <typename T>
   PadeTiles<T> tiles(const pade::Cut& cut) const {
@@ -94,12 +102,45 @@ struct PadeStep {
   }
 };
 
+/// A tile of what is activated, each step rounded as in memory.
+template <typename T>
+void activatedTile(const float* x, const PerChannel& mean, const PerChannel& scale, const PerChannel& beta, const T* residual,
+                   int64_t begin, int64_t count, T* z) {
+  float buffer[kTile], wide[kTile];
+  float* result = target(z, buffer);
+  normalise(x, mean.from(begin), scale.from(begin), beta.from(begin), result, count);
+  put(result, z, count);
+  if (!residual) return;
+  floats(z, result, count);  // as it was rounded
+  addTo(floats(residual + begin, wide, count), result, count);
+  put(result, z, count);
+}
+
+/// A tile of the gradient by the result, the sum of two where there is another.
+template <typename T>
+const T* upstreamTile(const T* upstream, const T* other, int64_t begin, int64_t count, T* sum) {
+  if (!other) return upstream + begin;
+  float buffer[kTile], wide[kTile];
+  float* result = target(sum, buffer);
+  std::copy_n(floats(upstream + begin, wide, count), count, result);
+  addTo(floats(other + begin, wide, count), result, count);
+  put(result, sum, count);
+  return sum;
+}
+
 // --- the operators ---
 
 void checkChannels(const at::Tensor& x, std::initializer_list<const at::Tensor*> vectors) {
   for (const at::Tensor* vector : vectors)
     TORCH_CHECK(vector->dim() == 1 && vector->size(0) == x.size(-1) && vector->scalar_type() == at::kFloat && vector->is_contiguous(),
                 "numbers per channel must be float32 [", x.size(-1), "], got ", vector->scalar_type(), " ", vector->sizes());
+}
+
+void checkAdded(const at::Tensor& x, const PadeStep& activation) {
+  for (const at::Tensor* each : {&activation.residual, &activation.other})
+    TORCH_CHECK(!each->defined() || (each->sizes() == x.sizes() && each->scalar_type() == x.scalar_type()),
+                "what is added must look like x, got ", each->scalar_type(), " ", each->sizes(), " for ", x.scalar_type(), " ",
+                x.sizes());
 }
 
 using Triple = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
@@ -112,8 +153,12 @@ Triple forward(const at::Tensor& input, const at::Tensor& gamma, const at::Tenso
   const pade::Cut cut(x, 1);
   const T* from = static_cast<const T*>(x.data_ptr());
 
-  // Around a value of each channel, so that a mean far from 0 costs no digits.
-  const PerChannel shift(channels, [&](int64_t c) { return pade::widen(from[c]); });
+  // Around the middle one of three values of each channel, so that neither a mean far from 0 nor an outlier costs digits.
+  const PerChannel shift(channels, [&](int64_t c) {
+    const auto valueAt = [&](int64_t elevenths) { return pade::widen(from[values * elevenths / 11 * channels + c]); };
+    const float a = valueAt(3), b = valueAt(6);
+    return std::fmax(std::fmin(a, b), std::fmin(std::fmax(a, b), valueAt(9)));
+  });
   ChannelSums moments(channels, cut);
   moments.over(elements, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t) {
     float buffer[kTile];
@@ -140,11 +185,11 @@ Triple forward(const at::Tensor& input, const at::Tensor& gamma, const at::Tenso
   const PerChannel centre(channels, [&](int64_t c) { return means[c]; });
   const PerChannel scale(channels, [&](int64_t c) { return gammas[c] * inverses[c]; });
   const PerChannel offset(channels, [&](int64_t c) { return betas[c]; });
+  const at::Tensor residual = activation && activation->residual.defined() ? activation->residual.contiguous() : at::Tensor();
+  const T* added = residual.defined() ? static_cast<const T*>(residual.data_ptr()) : nullptr;
   const auto normaliseTile = [&](int64_t begin, int64_t count, T* z) {
-    float wide[kTile], buffer[kTile];
-    float* result = target(z, buffer);
-    normalise(floats(from + begin, wide, count), centre.from(begin), scale.from(begin), offset.from(begin), result, count);
-    put(result, z, count);
+    float wide[kTile];
+    activatedTile(floats(from + begin, wide, count), centre, scale, offset, added, begin, count, z);
   };
   if (activation) {
     const auto tiles = activation->tiles<T>(cut);
@@ -152,6 +197,7 @@ Triple forward(const at::Tensor& input, const at::Tensor& gamma, const at::Tenso
       alignas(64) T z[kTile];
       normaliseTile(begin, count, z);
       fetchNext(from + begin);
+      if (added) fetchNext(added + begin);
       tiles.forward(z, to + begin, count);
     });
   } else {
@@ -161,7 +207,7 @@ Triple forward(const at::Tensor& input, const at::Tensor& gamma, const at::Tenso
 }
 
 struct Gradients {
-  at::Tensor dx, dgamma, dbeta, numerator, denominator;
+  at::Tensor dx, dgamma, dbeta, numerator, denominator, residual;
 };
 
 template <typename T>
@@ -180,27 +226,35 @@ Gradients backward(const at::Tensor& gradient, const at::Tensor& input, const at
   Gradients result;
   const T* dz = upstream;
   if (activation) {
+    const bool adds = activation->residual.defined();
+    const at::Tensor residual = adds ? activation->residual.contiguous() : at::Tensor();
+    const T* added = adds ? static_cast<const T*>(residual.data_ptr()) : nullptr;
+    const at::Tensor more = activation->other.defined() ? activation->other.contiguous() : at::Tensor();
+    const T* other = more.defined() ? static_cast<const T*>(more.data_ptr()) : nullptr;
+    // The gradient by z is the residual's too; else it waits where the gradient by x will be.
+    result.residual = adds ? at::empty_like(x) : dx;
+    T* between = static_cast<T*>(result.residual.data_ptr());
     const auto tiles = activation->tiles<T>(cut);
     const float* betas = beta->data_ptr<float>();
     const PerChannel scale(channels, [&](int64_t c) { return gammas[c] * inverses[c]; });
     const PerChannel offset(channels, [&](int64_t c) { return betas[c]; });
     std::vector<pade::Coefficients> coefficients(cut.blocks);
     sums.over(elements, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t block) {
-      alignas(64) T z[kTile];
+      alignas(64) T z[kTile], sum[kTile];
       float wide[kTile], buffer[kTile];
       const float* xs = floats(from + begin, wide, count);
-      float* normal = target(z, buffer);
-      normalise(xs, centre.from(begin), scale.from(begin), offset.from(begin), normal, count);
-      put(normal, z, count);
+      activatedTile(xs, centre, scale, offset, added, begin, count, z);
       fetchNext(from + begin);
       fetchNext(upstream + begin);
-      tiles.backward(upstream + begin, z, to + begin, count, coefficients[block]);
+      if (added) fetchNext(added + begin);
+      if (other) fetchNext(other + begin);
+      tiles.backward(upstreamTile(upstream, other, begin, count, sum), z, between + begin, count, coefficients[block]);
       const int64_t at = begin % channels;
-      addGradients(floats(to + begin, buffer, count), xs, centre.from(begin), &scratch.first[at], &scratch.second[at], count);
+      addGradients(floats(between + begin, buffer, count), xs, centre.from(begin), &scratch.first[at], &scratch.second[at], count);
     });
     std::tie(result.numerator, result.denominator) =
         pade::coefficientGradients(coefficients, tiles.call(), activation->numerator, activation->denominator);
-    dz = to;  // the gradient by z waits where the gradient by x will be
+    dz = between;
   } else {
     sums.over(elements, [&](ChannelSums::Scratch& scratch, int64_t begin, int64_t count, int64_t) {
       float wide[kTile], buffer[kTile];
@@ -238,6 +292,7 @@ Triple anyForward(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor
   checkInput(x);
   checkChannels(x, {&gamma, &beta, &runningMean, &runningVariance});
   TORCH_CHECK(x.numel() / std::max<int64_t>(1, x.size(-1)) > 1, "training needs more than one value per channel, got ", x.sizes());
+  if (activation) checkAdded(x, *activation);
   const auto run = x.scalar_type() == at::kFloat ? &forward<float> : &forward<Bfloat16>;
   return run(x, gamma, beta, runningMean, runningVariance, momentum, epsilon, activation);
 }
@@ -249,6 +304,7 @@ Gradients anyBackward(const at::Tensor& dy, const at::Tensor& x, const at::Tenso
   if (beta) checkChannels(x, {beta});
   TORCH_CHECK(dy.sizes() == x.sizes() && dy.scalar_type() == x.scalar_type(), "the gradient must look like x, got ",
               dy.scalar_type(), " ", dy.sizes(), " for ", x.scalar_type(), " ", x.sizes());
+  if (activation) checkAdded(x, *activation);
   const auto run = x.scalar_type() == at::kFloat ? &backward<float> : &backward<Bfloat16>;
   return run(dy, x, gamma, beta, mean, inverse, activation);
 }
@@ -261,7 +317,14 @@ Triple batchNorm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor&
 Triple batchNormPade(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& runningMean,
                      const at::Tensor& runningVariance, double momentum, double epsilon, const at::Tensor& numerator,
                      const at::Tensor& denominator, c10::string_view form, double q) {
-  const PadeStep activation{numerator, denominator, form, q};
+  const PadeStep activation{numerator, denominator, form, q, {}, {}};
+  return anyForward(x, gamma, beta, runningMean, runningVariance, momentum, epsilon, &activation);
+}
+
+Triple batchNormAddPade(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& runningMean,
+                        const at::Tensor& runningVariance, double momentum, double epsilon, const at::Tensor& residual,
+                        const at::Tensor& numerator, const at::Tensor& denominator, c10::string_view form, double q) {
+  const PadeStep activation{numerator, denominator, form, q, residual, {}};
   return anyForward(x, gamma, beta, runningMean, runningVariance, momentum, epsilon, &activation);
 }
 
@@ -274,9 +337,18 @@ Triple batchNormBackward(const at::Tensor& dy, const at::Tensor& x, const at::Te
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> batchNormPadeBackward(
     const at::Tensor& dy, const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta, const at::Tensor& mean,
     const at::Tensor& inverse, const at::Tensor& numerator, const at::Tensor& denominator, c10::string_view form, double q) {
-  const PadeStep activation{numerator, denominator, form, q};
+  const PadeStep activation{numerator, denominator, form, q, {}, {}};
   const Gradients result = anyBackward(dy, x, gamma, &beta, mean, inverse, &activation);
   return {result.dx, result.dgamma, result.dbeta, result.numerator, result.denominator};
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> batchNormAddPadeBackward(
+    const at::Tensor& dy, const c10::optional<at::Tensor>& other, const at::Tensor& x, const at::Tensor& gamma,
+    const at::Tensor& beta, const at::Tensor& mean, const at::Tensor& inverse, const at::Tensor& residual,
+    const at::Tensor& numerator, const at::Tensor& denominator, c10::string_view form, double q) {
+  const PadeStep activation{numerator, denominator, form, q, residual, other.value_or(at::Tensor())};
+  const Gradients result = anyBackward(dy, x, gamma, &beta, mean, inverse, &activation);
+  return {result.dx, result.dgamma, result.dbeta, result.residual, result.numerator, result.denominator};
 }
 
 }  // namespace
@@ -296,6 +368,14 @@ TORCH_LIBRARY_FRAGMENT(padezoo, library) {
       "batch_norm_pade_backward(Tensor dy, Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor inverse_deviation,"
       " Tensor numerator, Tensor denominator, str form, float q)"
       " -> (Tensor x, Tensor gamma, Tensor beta, Tensor numerator, Tensor denominator)");
+  library.def(
+      "batch_norm_add_pade(Tensor x, Tensor gamma, Tensor beta, Tensor(a!) running_mean, Tensor(b!) running_variance,"
+      " float momentum, float epsilon, Tensor residual, Tensor numerator, Tensor denominator, str form, float q)"
+      " -> (Tensor y, Tensor mean, Tensor inverse_deviation)");
+  library.def(
+      "batch_norm_add_pade_backward(Tensor dy, Tensor? other_dy, Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor inverse_deviation,"
+      " Tensor residual, Tensor numerator, Tensor denominator, str form, float q)"
+      " -> (Tensor x, Tensor gamma, Tensor beta, Tensor residual, Tensor numerator, Tensor denominator)");
 }
 
 TORCH_LIBRARY_IMPL(padezoo, CPU, library) {
@@ -303,6 +383,8 @@ TORCH_LIBRARY_IMPL(padezoo, CPU, library) {
   library.impl("batch_norm_backward", &batchNormBackward);
   library.impl("batch_norm_pade", &batchNormPade);
   library.impl("batch_norm_pade_backward", &batchNormPadeBackward);
+  library.impl("batch_norm_add_pade", &batchNormAddPade);
+  library.impl("batch_norm_add_pade_backward", &batchNormAddPadeBackward);
 }
 
 }  // namespace padezoo

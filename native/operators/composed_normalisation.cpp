@@ -1,4 +1,4 @@
-// Batch normalisation, its pair with the Padé activation and sums over channels, composed of ATen operators for devices without
+// Batch normalisation, alone and with the Padé activation, and sums over channels, composed of ATen operators for devices without
 // a kernel of ours. Nothing is read back to the CPU, so that a whole step can be captured as a graph.
 #include <torch/library.h>
 
@@ -37,24 +37,55 @@ Triple batchNormBackward(const Tensor& dy, const Tensor& x, const Tensor& gamma,
   return {dx.reshape(x.sizes()), dgamma, dbeta};
 }
 
-Triple batchNormPade(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& runningMean,
-                     const Tensor& runningVariance, double momentum, double epsilon, const Tensor& numerator,
-                     const Tensor& denominator, c10::string_view form, double q) {
+namespace {
+
+/// z, rounded as in memory, and with the residual where there is one.
+Tensor activatedOf(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& mean, const Tensor& inverse,
+                   const Tensor& residual) {
+  const Tensor z = x.to(at::kFloat).sub(mean).mul(gamma.mul(inverse)).add(beta).to(x.scalar_type());
+  return residual.defined() ? z.add(residual) : z;
+}
+
+/// @param residual undefined where nothing is added
+Triple activated(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& runningMean,
+                 const Tensor& runningVariance, double momentum, double epsilon, const Tensor& residual, const Tensor& numerator,
+                 const Tensor& denominator, c10::string_view form, double q) {
   static const auto normalise = operatorOf<decltype(batchNorm)>("padezoo::batch_norm");
   const auto [z, mean, inverse] = normalise.call(x, gamma, beta, runningMean, runningVariance, momentum, epsilon);
   static const auto activation = operatorOf<decltype(pade)>("pade::forward");
-  return {activation.call(z, numerator, denominator, form, q, {}, 0), mean, inverse};
+  return {activation.call(residual.defined() ? z.add(residual) : z, numerator, denominator, form, q, {}, 0), mean, inverse};
+}
+
+}  // namespace
+
+Triple batchNormPade(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& runningMean,
+                     const Tensor& runningVariance, double momentum, double epsilon, const Tensor& numerator,
+                     const Tensor& denominator, c10::string_view form, double q) {
+  return activated(x, gamma, beta, runningMean, runningVariance, momentum, epsilon, {}, numerator, denominator, form, q);
+}
+
+Triple batchNormAddPade(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& runningMean,
+                        const Tensor& runningVariance, double momentum, double epsilon, const Tensor& residual,
+                        const Tensor& numerator, const Tensor& denominator, c10::string_view form, double q) {
+  return activated(x, gamma, beta, runningMean, runningVariance, momentum, epsilon, residual, numerator, denominator, form, q);
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor> batchNormAddPadeBackward(
+    const Tensor& dy, const c10::optional<Tensor>& other, const Tensor& x, const Tensor& gamma, const Tensor& beta,
+    const Tensor& mean, const Tensor& inverse, const Tensor& residual, const Tensor& numerator, const Tensor& denominator, c10::string_view form, double q) {
+  const Tensor z = activatedOf(x, gamma, beta, mean, inverse, residual);
+  static const auto activation = operatorOf<decltype(padeBackward)>("pade::backward");
+  static const auto normalisation = operatorOf<decltype(batchNormBackward)>("padezoo::batch_norm_backward");
+  const auto [dz, da, db] = activation.call(other ? dy.add(*other) : dy, z, numerator, denominator, form, q, {}, 0);
+  const auto [dx, dgamma, dbeta] = normalisation.call(dz, x, gamma, mean, inverse);
+  return {dx, dgamma, dbeta, dz, da, db};
 }
 
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> batchNormPadeBackward(
     const Tensor& dy, const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& mean, const Tensor& inverse,
     const Tensor& numerator, const Tensor& denominator, c10::string_view form, double q) {
-  const Tensor scale = gamma.mul(inverse);
-  const Tensor z = x.to(at::kFloat).sub(mean).mul(scale).add(beta).to(x.scalar_type());
-  static const auto activation = operatorOf<decltype(padeBackward)>("pade::backward");
-  static const auto normalisation = operatorOf<decltype(batchNormBackward)>("padezoo::batch_norm_backward");
-  const auto [dz, da, db] = activation.call(dy, z, numerator, denominator, form, q, {}, 0);
-  const auto [dx, dgamma, dbeta] = normalisation.call(dz, x, gamma, mean, inverse);
+  const auto [dx, dgamma, dbeta, dz, da, db] =
+      batchNormAddPadeBackward(dy, {}, x, gamma, beta, mean, inverse, {}, numerator, denominator, form, q);
   return {dx, dgamma, dbeta, da, db};
 }
 
@@ -69,6 +100,8 @@ TORCH_LIBRARY_IMPL(padezoo, CompositeExplicitAutograd, library) {
   library.impl("batch_norm_backward", &batchNormBackward);
   library.impl("batch_norm_pade", &batchNormPade);
   library.impl("batch_norm_pade_backward", &batchNormPadeBackward);
+  library.impl("batch_norm_add_pade", &batchNormAddPade);
+  library.impl("batch_norm_add_pade_backward", &batchNormAddPadeBackward);
   library.impl("channel_sums", &channelSums);
 }
 

@@ -27,7 +27,7 @@ const SUMS = { float32: 1e-6, bfloat16: 1e-4, float16: 1e-4 };
       launches: 6,
       shared: 6,
     });
-    t.is(cases.length, 92);
+    t.is(cases.length, 143);
     for (const each of cases) {
       const name = `${each.name}, ${each.type}: ${JSON.stringify(each)}`;
       t.true(each.statistics <= 1e-6, name);

@@ -1,5 +1,5 @@
 // Runs the GPU's batch normalisation on the CPU, from its very source (native/batch_norm_cuda.cu on onHost/cuda_runtime.h), with
-// and without a Padé activation behind it, and compares all of its results with float64. Prints one JSON line a case;
+// and without a Padé activation behind it or behind its sum with a residual, and compares all of its results with float64. Prints one JSON line a case;
 // test/native/batchNormCuda.test.ts judges them.
 #include <cmath>
 #include <cstdio>
@@ -15,13 +15,15 @@
 #include "onHost/cuda_runtime.h"
 
 using namespace pade;
+using onHost::Poisoned;
+using onHost::rounded;
 using onHost::see;
 using onHost::typeOf;
 namespace gpu = pade::cuda;
 
 namespace {
 
-enum class Data { plain, far, constant, huge, notANumber, oneSided };
+enum class Data { plain, far, constant, huge, notANumber, oneSided, outlier, hugeResidual };
 
 struct Case {
   const char* name;
@@ -30,35 +32,11 @@ struct Case {
   Form form;
   int64_t resident;  // blocks at once: fewer blocks make longer ways
   Data data;
-  int shifted;  // tensors that lie an element behind a boundary: 1 is x, 2 the gradient, 4 the outputs, or their sum
+  int shifted;  // tensors that lie an element behind a boundary: 1 is x, 2 the gradient, 4 the outputs, 8 the residual, 16 the other term, or their sum
   double q = 1;
   float sizeOfA = 1, sizeOfB = 1;  // of the coefficients; a negative one turns their sign
-};
-
-/// Memory that was never written and must not be beyond its end: NaN in all types.
-template <typename V>
-struct Poisoned {
-  static constexpr size_t kGuard = 16;
-  std::vector<V> memory;
-  size_t size, shift;
-  explicit Poisoned(size_t size, size_t shift = 0) : memory(size + kGuard + shift), size(size), shift(shift) { poison(); }
-  void poison() { std::memset(static_cast<void*>(memory.data()), 0xff, memory.size() * sizeof(V)); }
-  V* data() { return memory.data() + shift; }
-  V& operator[](size_t i) { return memory[shift + i]; }
-  bool isPoison(size_t i) const {
-    V poison;
-    std::memset(static_cast<void*>(&poison), 0xff, sizeof poison);
-    return std::memcmp(&memory[i], &poison, sizeof poison) == 0;
-  }
-  /// Elements that kept their poison, or were written beside the tensor.
-  int64_t faults() const {
-    int64_t count = 0;
-    for (size_t i = 0; i < memory.size(); i++) count += isPoison(i) == (i >= shift && i < shift + size);
-    return count;
-  }
-  bool operator==(const Poisoned& other) const {
-    return std::memcmp(memory.data(), other.memory.data(), memory.size() * sizeof(V)) == 0;
-  }
+  bool adds = false;               // a residual before the activation
+  bool hasOther = false;           // and another term of the gradient
 };
 
 struct Errors {
@@ -66,27 +44,20 @@ struct Errors {
   int64_t unwritten = 0, different = 0;
 };
 
-template <typename T>
-float rounded(double v) {
-  T narrow;
-  gpu::narrow(narrow, static_cast<float>(v));
-  return gpu::widen(narrow);
-}
-
 /// What a call writes.
 template <typename T>
 struct Results {
-  Poisoned<T> y, dx;
+  Poisoned<T> y, dx, dresidual;
   Poisoned<float> mean, inverse, runningMean, runningVariance, dgamma, dbeta, numerator, denominator;
   explicit Results(const Case& c, size_t a, size_t b)
-      : y(c.values * c.channels, c.shifted >> 2 & 1), dx(y), mean(c.channels), inverse(mean), runningMean(mean), runningVariance(mean),
+      : y(c.values * c.channels, c.shifted >> 2 & 1), dx(y), dresidual(c.adds ? y : Poisoned<T>(0)), mean(c.channels), inverse(mean), runningMean(mean), runningVariance(mean),
         dgamma(mean), dbeta(mean), numerator(a), denominator(b) {}
   int64_t faults() const {
-    return y.faults() + dx.faults() + mean.faults() + inverse.faults() + dgamma.faults() + dbeta.faults() +
+    return y.faults() + dx.faults() + dresidual.faults() + mean.faults() + inverse.faults() + dgamma.faults() + dbeta.faults() +
            numerator.faults() + denominator.faults();
   }
   bool operator==(const Results& o) const {
-    return y == o.y && dx == o.dx && mean == o.mean && inverse == o.inverse && runningMean == o.runningMean &&
+    return y == o.y && dx == o.dx && dresidual == o.dresidual && mean == o.mean && inverse == o.inverse && runningMean == o.runningMean &&
            runningVariance == o.runningVariance && dgamma == o.dgamma && dbeta == o.dbeta && numerator == o.numerator &&
            denominator == o.denominator;
   }
@@ -107,16 +78,21 @@ void runCase(const Case& c, const char* type) {
   for (float& v : gamma) v = 0.5f + 0.3f * std::fabs(normal(random));
   for (float& v : beta) v = normal(random);
   const int64_t elements = c.values * c.channels;
-  Poisoned<T> x(elements, c.shifted & 1), gradient(elements, c.shifted >> 1 & 1);
+  Poisoned<T> x(elements, c.shifted & 1), gradient(elements, c.shifted >> 1 & 1), residual(elements, c.shifted >> 3 & 1),
+      other(elements, c.shifted >> 4 & 1);
   for (int64_t i = 0; i < elements; i++) {
     const int64_t channel = i % c.channels;
     double v = normal(random) * 2 + 1;
     if (c.data == Data::far) v += 300;
     if (c.data == Data::constant && channel == 0) v = 0.75;
     if (c.data == Data::huge && channel == 1) v *= 1e18;
+    if (c.data == Data::outlier && i / c.channels == c.values * 3 / 11) v += 2000;
     gpu::narrow(x[i], static_cast<float>(v));
     const float g = normal(random);
     gpu::narrow(gradient[i], c.data == Data::oneSided ? 1 + 0.1f * g : g);
+    gpu::narrow(other[i], c.data == Data::oneSided ? 1 : std::cos(static_cast<float>(i)));
+    const float r = std::sin(static_cast<float>(i));
+    gpu::narrow(residual[i], c.data == Data::oneSided ? 1 : c.data == Data::hugeResidual && i % 7 == 0 ? 4e7f * r : r);
   }
   if (c.data == Data::notANumber) {
     gpu::narrow(x[1], NAN);
@@ -136,6 +112,7 @@ void runCase(const Case& c, const char* type) {
   call.momentum = 0.1;
   call.epsilon = 1e-5;
   call.isActivated = activated;
+  if (c.adds) call.residual = residual.data();
   if (activated) {
     call.activation.numerator = numerator.data();
     call.activation.denominator = denominator.data();
@@ -162,7 +139,9 @@ void runCase(const Case& c, const char* type) {
     gpu::batchNormForward(forward, typeOf<T>, scratch.data(), nullptr);
     gpu::BatchNorm backward = call;
     backward.gradient = gradient.data();
+    backward.otherGradient = c.hasOther ? other.data() : nullptr;
     backward.out = r.dx.data();
+    backward.dresidual = c.adds ? r.dresidual.data() : nullptr;
     backward.mean = r.mean.data();
     backward.inverse = r.inverse.data();
     backward.dgamma = r.dgamma.data();
@@ -171,8 +150,7 @@ void runCase(const Case& c, const char* type) {
     backward.denominator = r.denominator.data();
     Poisoned<unsigned char> more(gpu::scratchBytes(backward, typeOf<T>));
     gpu::batchNormBackward(backward, typeOf<T>, more.data(), nullptr);
-    for (Poisoned<unsigned char>* memory : {&scratch, &more})
-      for (size_t i = memory->size; i < memory->memory.size(); i++) errors.unwritten += !memory->isPoison(i);
+    errors.unwritten += !scratch.isGuarded() + !more.isGuarded();
     return r;
   };
   onHost::residentBlocks = static_cast<int>(c.resident);
@@ -207,8 +185,10 @@ void runCase(const Case& c, const char* type) {
     std::vector<float> dz(c.values);
     const float scale = gamma[channel] * r.inverse[channel];
     for (int64_t row = 0; row < c.values; row++) {
-      const float value = gpu::widen(x[at(row)]), g = gpu::widen(gradient[at(row)]);
-      const float z = rounded<T>((value - r.mean[channel]) * scale + beta[channel]);
+      const float value = gpu::widen(x[at(row)]), given = gpu::widen(gradient[at(row)]);
+      const float g = c.hasOther ? rounded<T>(given + gpu::widen(other[at(row)])) : given;
+      const float normal = rounded<T>((value - r.mean[channel]) * scale + beta[channel]);
+      const float z = c.adds ? rounded<T>(normal + gpu::widen(residual[at(row)])) : normal;
       double y = z, slope = 1;
       onHost::Sizes size{1, 1, 1};
       if (activated) {
@@ -227,6 +207,7 @@ void runCase(const Case& c, const char* type) {
       }
       see(errors.values, gpu::widen(r.y[at(row)]), rounded<T>(y), std::fmax(1, size.y));
       dz[row] = rounded<T>(g * slope);
+      if (c.adds) see(errors.gradients, gpu::widen(r.dresidual[at(row)]), dz[row], std::fmax(1, std::fabs(g) * size.slope));
       const double around = value - static_cast<double>(r.mean[channel]);
       dbeta += dz[row];
       dgamma += dz[row] * around * r.inverse[channel];
@@ -269,6 +250,7 @@ int main() {
       {"alone, 300 channels, not by four", 40, 301, -1, -1, sum, 8, Data::plain, 0},
       {"alone, behind a boundary", 300, 8, -1, -1, sum, 3, Data::plain, 7},
       {"alone, far from 0", 500, 12, -1, -1, sum, 3, Data::far, 0},
+      {"alone, one row far from the others", 500, 12, -1, -1, sum, 3, Data::outlier, 0},
       {"alone, a constant channel", 500, 12, -1, -1, sum, 3, Data::constant, 0},
       {"alone, NaN and infinity", 300, 8, -1, -1, sum, 3, Data::notANumber, 0},
       {"alone, long ways", 8000, 256, -1, -1, sum, 1, Data::oneSided, 0},
@@ -292,6 +274,22 @@ int main() {
       {"absolute-polynomial [5,4]", 300, 8, 5, 4, polynomial, 3, Data::plain, 0},
       {"sum-of-absolutes [4,3]", 300, 8, 4, 3, absolutes, 3, Data::plain, 0},
       {"unsafe [5,2]", 300, 8, 5, 2, unsafe, 3, Data::plain, 0},
+      {"a sum, absolute-sum [5,4]", 500, 12, 5, 4, sum, 3, Data::plain, 0, 1, 1, 1, true},
+      {"a sum, absolute-sum [5,4], 7 channels", 300, 7, 5, 4, sum, 3, Data::plain, 0, 1, 1, 1, true},
+      {"a sum, absolute-sum [5,4], the residual behind a boundary", 300, 8, 5, 4, sum, 3, Data::plain, 8, 1, 1, 1, true},
+      {"a sum, absolute-sum [5,4], its gradient behind a boundary", 300, 8, 5, 4, sum, 3, Data::plain, 4, 1, 1, 1, true},
+      {"a sum, absolute-sum [5,4], large z", 300, 8, 5, 4, sum, 3, Data::huge, 0, 1, 1, 1, true},
+      {"a sum, absolute-sum [5,4], a large residual", 300, 8, 5, 4, sum, 3, Data::hugeResidual, 0, 1, 1, 1, true},
+      {"a sum, absolute-sum [5,4], NaN and infinity", 300, 8, 5, 4, sum, 3, Data::notANumber, 0, 1, 1, 1, true},
+      {"a sum, absolute-sum [5,4], long ways", 8000, 256, 5, 4, sum, 1, Data::oneSided, 0, 1, 1, 1, true},
+      {"two gradients, absolute-sum [5,4]", 500, 12, 5, 4, sum, 3, Data::plain, 0, 1, 1, 1, true, true},
+      {"two gradients, absolute-sum [5,4], 7 channels", 300, 7, 5, 4, sum, 3, Data::plain, 0, 1, 1, 1, true, true},
+      {"two gradients, absolute-sum [5,4], the other behind a boundary", 300, 8, 5, 4, sum, 3, Data::plain, 16, 1, 1, 1, true, true},
+      {"two gradients, absolute-sum [5,4], large z", 300, 8, 5, 4, sum, 3, Data::huge, 0, 1, 1, 1, true, true},
+      {"two gradients, sum-of-absolutes [4,3]", 300, 8, 4, 3, absolutes, 3, Data::plain, 0, 1, 1, 1, true, true},
+      {"a sum, absolute-sum [7,6]", 300, 8, 7, 6, sum, 3, Data::plain, 0, 1, 1, 1, true},
+      {"a sum, absolute-polynomial [5,4]", 300, 8, 5, 4, polynomial, 3, Data::plain, 0, 1, 1, 1, true},
+      {"a sum, sum-of-absolutes [4,3]", 300, 8, 4, 3, absolutes, 3, Data::plain, 0, 1, 1, 1, true},
   };
   for (const Case& c : cases) {
     runCase<float>(c, "float32");

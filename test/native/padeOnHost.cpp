@@ -14,6 +14,8 @@
 #include "onHost/cuda_runtime.h"
 
 using namespace pade;
+using onHost::Poisoned;
+using onHost::rounded;
 using onHost::see;
 using onHost::sizesOf;
 using onHost::typeOf;
@@ -41,43 +43,26 @@ struct Errors {
   int64_t unwritten = 0, different = 0;  // outputs that kept their poison, or that a second run gave otherwise
 };
 
-/// Memory that was never written and must not be beyond its end: NaN in all types.
-struct Poisoned {
-  static constexpr size_t kGuard = 64;
-  std::vector<unsigned char> bytes;
-  explicit Poisoned(size_t size) : bytes(size + kGuard, 0xff) {}
-  bool isGuarded() const {
-    for (size_t i = bytes.size() - kGuard; i < bytes.size(); i++)
-      if (bytes[i] != 0xff) return false;
-    return true;
-  }
-  template <typename V>
-  V* as() { return reinterpret_cast<V*>(bytes.data()); }
-};
-
 /// What backward gives beside the gradient by x.
 struct CoefficientGradients {
-  Poisoned numerator, denominator;
+  Poisoned<float> numerator, denominator;
   bool operator==(const CoefficientGradients& other) const {
-    return numerator.bytes == other.numerator.bytes && denominator.bytes == other.denominator.bytes;
+    return numerator == other.numerator && denominator == other.denominator;
   }
 };
 
 template <typename T>
 CoefficientGradients runBackward(const gpu::Call& call, onHost::Order order, Errors& errors) {
   onHost::order = order;
-  Poisoned scratch(gpu::scratchBytes(call, typeOf<T>));
-  CoefficientGradients found{Poisoned(call.sets * (call.m + 1) * sizeof(float)),
-                             Poisoned(call.sets * call.denominators() * sizeof(float))};
-  gpu::backward(call, typeOf<T>, scratch.as<void>(), found.numerator.as<float>(), found.denominator.as<float>(), nullptr);
-  for (const Poisoned* memory : {&scratch, &found.numerator, &found.denominator})
-    if (!memory->isGuarded()) errors.unwritten++;
+  Poisoned<unsigned char> scratch(gpu::scratchBytes(call, typeOf<T>));
+  CoefficientGradients found{Poisoned<float>(call.sets * (call.m + 1)), Poisoned<float>(call.sets * call.denominators())};
+  gpu::backward(call, typeOf<T>, scratch.data(), found.numerator.data(), found.denominator.data(), nullptr);
+  errors.unwritten += !scratch.isGuarded() + !found.numerator.isGuarded() + !found.denominator.isGuarded();
   return found;
 }
 
 template <typename T>
 void runCase(const Case& c, const char* type) {
-  constexpr int V = gpu::kWide<T>;
   std::mt19937 random(7);
   std::normal_distribution<float> normal;
   const int firstB = c.form == Form::AbsolutePolynomial ? 0 : 1;
@@ -89,16 +74,7 @@ void runCase(const Case& c, const char* type) {
   for (size_t k = denominator.size() - (c.n + 1 - firstB); k < denominator.size(); k++) denominator[k] *= c.sizeOfB;
   if (c.form == Form::SumOfAbsolutes)  // which knows no sign
     for (size_t k = 0; k < denominator.size(); k++) denominator[k] *= k % 3 == 1 ? -1 : k % 7 == 2 ? 0 : 1;
-  const int64_t length = c.elements + 1 + V;
-  struct alignas(16) Chunk { unsigned char bytes[16]; };
-  std::vector<Chunk> memory[3];
-  T* tensors[3];
-  for (int i = 0; i < 3; i++) {
-    memory[i].resize(length * sizeof(T) / 16 + 1);
-    std::memset(memory[i].data(), 0xff, memory[i].size() * 16);
-    tensors[i] = reinterpret_cast<T*>(memory[i].data()) + (c.shifted >> i & 1);
-  }
-  T *x = tensors[0], *gradient = tensors[1], *out = tensors[2];
+  Poisoned<T> x(c.elements, c.shifted & 1), gradient(c.elements, c.shifted >> 1 & 1), out(c.elements, c.shifted >> 2 & 1);
   const bool isPositive = c.form == Form::Unsafe || c.n > 5 || c.form == Form::AbsolutePolynomial;
   for (int64_t i = 0; i < c.elements; i++) {
     gpu::narrow(x[i], isPositive ? std::fabs(normal(random)) * c.scale : normal(random) * c.scale);
@@ -113,8 +89,8 @@ void runCase(const Case& c, const char* type) {
   const int32_t key[2] = {12345, -6};
   const int64_t longKey[2] = {key[0], key[1]};
   gpu::Call call;
-  call.x = x;
-  call.out = out;
+  call.x = x.data();
+  call.out = out.data();
   call.elements = c.elements;
   call.numerator = numerator.data();
   call.denominator = denominator.data();
@@ -165,61 +141,44 @@ void runCase(const Case& c, const char* type) {
     }
     return e;
   };
-  const auto rounded = [&](double v) {
-    T narrow;
-    gpu::narrow(narrow, static_cast<float>(v));
-    return static_cast<double>(gpu::widen(narrow));
-  };
-  const auto isPoison = [&](int64_t i) {
-    T poison;
-    std::memset(&poison, 0xff, sizeof poison);
-    return std::memcmp(out + i, &poison, sizeof poison) == 0;
-  };
-  const auto poison = [&] { std::memset(memory[2].data(), 0xff, memory[2].size() * 16); };
-  const auto guarded = [&] {  // nothing beyond the tensor is written
-    for (int64_t i = c.elements; i < c.elements + V; i++) if (!isPoison(i)) errors.unwritten++;
-    if (c.shifted & 4 && !isPoison(-1)) errors.unwritten++;
-  };
-
   onHost::residentBlocks = static_cast<int>(c.resident);
-  std::vector<T> first;
-  for (const onHost::Order order : {onHost::Order::forward, onHost::Order::backward, onHost::Order::shuffled}) {
+  const auto sizeOf = [&](int64_t i, const Element& e) { return sizesOf(e, sets[i % c.channels * c.sets / c.channels], shape); };
+  const auto runForward = [&](onHost::Order order) {
     onHost::order = order;
-    poison();
+    out.poison();
     gpu::forward(call, typeOf<T>, nullptr);
-    if (first.empty()) first.assign(out, out + c.elements);
-    if (std::memcmp(first.data(), out, c.elements * sizeof(T)) != 0) errors.different++;
-  }
+    return out;
+  };
+  Poisoned<T> first = runForward(onHost::Order::forward);
+  for (const onHost::Order order : {onHost::Order::backward, onHost::Order::shuffled})
+    if (!(runForward(order) == first)) errors.different++;
+  errors.unwritten += out.faults();
   for (int64_t i = 0; i < c.elements; i++) {
-    if (isPoison(i)) errors.unwritten++;
     const Element e = reference(i, 0, false);
-    see(errors.values, gpu::widen(out[i]), rounded(e.y), std::fmax(1, sizesOf(e, sets[i % c.channels * c.sets / c.channels], shape).y));
+    see(errors.values, gpu::widen(out[i]), rounded<T>(e.y), std::fmax(1, sizeOf(i, e).y));
   }
-  guarded();
-  poison();
-  call.gradient = gradient;
+  out.poison();
+  call.gradient = gradient.data();
   CoefficientGradients found = runBackward<T>(call, onHost::Order::forward, errors);
-  first.assign(out, out + c.elements);
+  first = out;
+  errors.unwritten += out.faults();
   for (int64_t i = 0; i < c.elements; i++) {
-    if (isPoison(i)) errors.unwritten++;
     const double g = gpu::widen(gradient[i]);
     const Element e = reference(i, g, true);
-    const double size = std::fabs(g) * sizesOf(e, sets[i % c.channels * c.sets / c.channels], shape).slope;
-    see(errors.gradients, gpu::widen(out[i]), rounded(g * e.slope), std::fmax(1, size));
+    see(errors.gradients, gpu::widen(out[i]), rounded<T>(g * e.slope), std::fmax(1, std::fabs(g) * sizeOf(i, e).slope));
   }
-  guarded();
   for (const onHost::Order order : {onHost::Order::backward, onHost::Order::shuffled}) {
-    poison();
+    out.poison();
     if (!(runBackward<T>(call, order, errors) == found)) errors.different++;
-    if (std::memcmp(first.data(), out, c.elements * sizeof(T)) != 0) errors.different++;
+    if (!(out == first)) errors.different++;
   }
   for (int64_t set = 0; set < c.sets; set++) {
     for (int i = 0; i <= c.m; i++)
-      see(errors.numerator, found.numerator.as<float>()[set * (c.m + 1) + i], static_cast<float>(sums[set].a[i]), sizes[set].a[i]);
+      see(errors.numerator, found.numerator[set * (c.m + 1) + i], static_cast<float>(sums[set].a[i]), sizes[set].a[i]);
     for (int k = firstB; k <= c.n; k++) {
       const int64_t at = set * (c.n + 1 - firstB) + k - firstB;
       const double side = c.form != Form::SumOfAbsolutes ? 1 : denominator[at] > 0 ? 1 : denominator[at] < 0 ? -1 : 0;
-      see(errors.denominator, found.denominator.as<float>()[at], static_cast<float>(side * sums[set].b[k]), sizes[set].b[k]);
+      see(errors.denominator, found.denominator[at], static_cast<float>(side * sums[set].b[k]), sizes[set].b[k]);
     }
   }
   std::printf("{\"name\":\"%s\",\"type\":\"%s\",\"wide\":%s,\"resolution\":%g,\"values\":%.3g,\"gradients\":%.3g,"

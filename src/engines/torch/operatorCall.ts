@@ -1,11 +1,11 @@
 /** An operator call as a recording holds it. */
+import type { TorchTensor } from './aten.js';
 
 /** Stands for a tensor among the arguments; ids are given in the order of first appearance. */
 export class Place {
   constructor(
     readonly id: number,
-    /** Its number of axes. */
-    readonly rank: number,
+    readonly tensor: Pick<TorchTensor, 'shape' | 'dtype'>,
   ) {}
 }
 

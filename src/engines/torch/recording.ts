@@ -148,7 +148,7 @@ export class Recording {
 
   #recorded(argument: Argument): unknown {
     if (typeof argument !== 'object' || argument === null) return argument;
-    if ('handle' in argument) return new Place(this.#idOf(argument.handle), argument.shape.length);
+    if ('handle' in argument) return new Place(this.#idOf(argument.handle), argument);
     if (argument instanceof Uint8Array) return this.refuse('it takes bytes from JavaScript');
     return (argument as readonly Argument[]).map(item => this.#recorded(item));
   }

@@ -1,7 +1,10 @@
-// What the programs that run kernels on the CPU have in common: the largest error, and the kernels' name of a type.
+// What the programs that run kernels on the CPU have in common: the largest error, memory that nobody has written, and
+// the kernels' name of a type.
 #pragma once
 #include <cmath>
+#include <cstring>
 #include <type_traits>
+#include <vector>
 
 #include "../../../native/cuda/pade_cuda.h"
 #include "../../../native/cuda/pade_types.h"
@@ -16,6 +19,46 @@ inline void see(double& worst, double got, double expected, double scale) {
   const double error = std::fabs(got - expected) / std::fmax(std::fabs(expected), scale);
   if (!(error <= worst)) worst = std::isnan(error) ? INFINITY : error;
 }
+
+/// As a T has it.
+template <typename T>
+float rounded(double v) {
+  T narrow;
+  pade::cuda::narrow(narrow, static_cast<float>(v));
+  return pade::cuda::widen(narrow);
+}
+
+/// Memory that was never written and must not be beyond its end: NaN in all types.
+template <typename V>
+struct Poisoned {
+  static constexpr size_t kGuard = 16;
+  std::vector<V> memory;
+  size_t size, shift;
+  explicit Poisoned(size_t size, size_t shift = 0) : memory(size + kGuard + shift), size(size), shift(shift) { poison(); }
+  void poison() { std::memset(static_cast<void*>(memory.data()), 0xff, memory.size() * sizeof(V)); }
+  V* data() { return memory.data() + shift; }
+  V& operator[](size_t i) { return memory[shift + i]; }
+  bool isPoison(size_t i) const {
+    V poison;
+    std::memset(static_cast<void*>(&poison), 0xff, sizeof poison);
+    return std::memcmp(&memory[i], &poison, sizeof poison) == 0;
+  }
+  /// Whether nothing was written beside it.
+  bool isGuarded() const {
+    for (size_t i = 0; i < memory.size(); i++)
+      if ((i < shift || i >= shift + size) && !isPoison(i)) return false;
+    return true;
+  }
+  /// Elements that kept their poison, or were written beside the tensor.
+  int64_t faults() const {
+    int64_t count = 0;
+    for (size_t i = 0; i < memory.size(); i++) count += isPoison(i) == (i >= shift && i < shift + size);
+    return count;
+  }
+  bool operator==(const Poisoned& other) const {
+    return std::memcmp(memory.data(), other.memory.data(), memory.size() * sizeof(V)) == 0;
+  }
+};
 
 /// What float32 works with on the way to y and its slope: where terms cancel, the error is of their size.
 struct Sizes {
