@@ -1,5 +1,6 @@
-"""The Padé kernels of a GPU beside PyTorch's ReLU, Horner PAUs and the published schemes, and batch normalisation with Padé behind
-it beside PyTorch's with ReLU; prints JSON, for bench-cuda.mjs.
+"""The Padé kernels of a GPU beside PyTorch's ReLU, Horner PAUs and the published schemes, batch normalisation with Padé behind it
+(and behind its sum with a residual) beside PyTorch's with ReLU, and depthwise convolutions beside cuDNN's; prints JSON, for
+bench-cuda.mjs.
 
 Arguments: the operators' library, a device such as cuda, the largest number of elements, nvcc. Also checks, and fails on: values
 and gradients against float64, outputs that keep their poison, and any difference between two runs.
@@ -21,6 +22,7 @@ SMALL = (2**10, 2**16)  # where the launch is the time
 ROUNDS = 30
 CHECKED = 2**22  # elements that are also calculated in float64
 CHANNELS, EPSILON = 256, 1e-5  # of the batch normalisation
+IMAGE = 56 * 56 * CHANNELS  # elements of one that is convolved
 TOLERANCE = {torch.float32: 1e-6, torch.bfloat16: 1e-2, torch.float16: 1e-2}
 
 
@@ -110,34 +112,84 @@ def check(dtype):
         print(f"{dtype} {form}: outputs {errors}, coefficients {sums}", file=sys.stderr)
 
 
+def differ(what, got, again, want, tolerance):
+    """Raises where two runs differ, or one from float64 by more than the tolerance of the largest value."""
+    errors = [((mine.double() - exact).abs() / exact.abs().max()).max().item() for mine, exact in zip(got, want)]
+    print(f"{what}: {errors}", file=sys.stderr)
+    if not all(torch.equal(p, q) for p, q in zip(got, again)):
+        raise SystemExit(f"bench-cuda: two runs differ ({what})")
+    if not all(error <= tolerance for error in errors):
+        raise SystemExit(f"bench-cuda: {what}: errors {errors} against float64, allowed {tolerance}")
+
+
 def normalised(x, gamma, beta):
     mean, variance = x.mean(0), x.var(0, unbiased=False)
     return (x - mean) / (variance + EPSILON).sqrt() * gamma + beta
 
 
 def check_batch_norm(dtype):
-    """Batch normalisation with Padé behind it against autograd in float64; raises where they differ."""
+    """Batch normalisation with Padé behind it, without a residual and with one, against autograd in float64."""
     x = torch.randn(CHECKED // CHANNELS + 5, CHANNELS, device=DEVICE).mul(2).add(1).to(dtype)
-    g = torch.randn_like(x)
+    g, r = torch.randn_like(x), torch.randn_like(x)
     gamma, beta = torch.rand(CHANNELS, device=DEVICE) + 0.5, torch.randn(CHANNELS, device=DEVICE)
     a, b = torch.tensor(A, device=DEVICE), torch.tensor(B, device=DEVICE)
     running = torch.zeros(CHANNELS, device=DEVICE), torch.ones(CHANNELS, device=DEVICE)
-    y, mean, inverse = torch.ops.padezoo.batch_norm_pade(x, gamma, beta, *running, 0.1, EPSILON, a, b, "absolute-sum", 1.0)
-    backward = lambda: torch.ops.padezoo.batch_norm_pade_backward(g, x, gamma, beta, mean, inverse, a, b, "absolute-sum", 1.0)
-    results, again = backward(), backward()
-    leaves = [t.double().requires_grad_() for t in (x, gamma, beta, a, b)]
-    expected = horner(normalised(*leaves[:3]), *leaves[3:], "absolute-sum")
-    gradients = torch.autograd.grad(expected, leaves, g.double())
-    errors = [((got.double() - want).abs() / want.abs().max()).max().item() for got, want in zip((y, *results), (expected, *gradients))]
-    print(f"{dtype} batch normalisation and Padé: {errors}", file=sys.stderr)
-    if not all(torch.equal(p, q) for p, q in zip(results, again)):
-        raise SystemExit(f"bench-cuda: two runs of batch normalisation differ ({dtype})")
-    if not all(error <= 10 * TOLERANCE[dtype] for error in errors):
-        raise SystemExit(f"bench-cuda: {dtype}, batch normalisation: errors {errors} against float64")
+    ours, activation = torch.ops.padezoo, (a, b, "absolute-sum", 1.0)
+    for what, added in (("", ()), (", a residual", (r,))):
+        forward = ours.batch_norm_add_pade if added else ours.batch_norm_pade
+        back = ours.batch_norm_add_pade_backward if added else ours.batch_norm_pade_backward
+        y, mean, inverse = forward(x, gamma, beta, *running, 0.1, EPSILON, *added, *activation)
+        upstream = (g, r) if added else (g,)  # at a residual block's end it comes as two terms
+        run = lambda: (y, *back(*upstream, x, gamma, beta, mean, inverse, *added, *activation))
+        leaves = [t.double().requires_grad_() for t in (x, gamma, beta, *added, a, b)]
+        expected = horner(sum([normalised(*leaves[:3]), *leaves[3:-2]]), *leaves[-2:], "absolute-sum")
+        gradients = torch.autograd.grad(expected, leaves, sum(upstream).double())
+        differ(f"{dtype} batch normalisation{what} and Padé", run(), run(), (expected, *gradients), 10 * TOLERANCE[dtype])
+
+
+def nchw(x):
+    return x.permute(0, 3, 1, 2)
+
+
+def check_depthwise(dtype):
+    """Depthwise convolutions, with a stride and without, against float64."""
+    x, taps = torch.randn(8, 57, 58, 144, device=DEVICE).to(dtype), torch.randn(3, 3, 144, 1, device=DEVICE).to(dtype)
+    for stride in (1, 2):
+        window = ((stride, stride), (1, 1, 1, 1), (1, 1))
+        leaves = [t.double().requires_grad_() for t in (x, taps)]
+        expected = torch.nn.functional.conv2d(nchw(leaves[0]), leaves[1].permute(2, 3, 0, 1), None, stride, 1, 1, 144)
+        expected = expected.permute(0, 2, 3, 1)
+        g = torch.randn(expected.shape, device=DEVICE).to(dtype)
+        run = lambda: (
+            torch.ops.padezoo.depthwise(x, taps, *window),
+            torch.ops.padezoo.depthwise_input(g, taps, x.shape[1:3], *window),
+            torch.ops.padezoo.depthwise_filter(g, x, (3, 3), *window),
+        )
+        gradients = torch.autograd.grad(expected, leaves, g.double())
+        differ(f"{dtype} depthwise, stride {stride}", run(), run(), (expected, *gradients), 10 * TOLERANCE[dtype])
+
+
+def depthwise_rows(row, x, g, passes):
+    """3x3 over [n, 56, 56, c] beside what PyTorch takes for it, channels_last; bytes: what each reads and writes once, in passes."""
+    ours, aten, channels = torch.ops.padezoo, torch.ops.aten, x.shape[-1]
+    taps = torch.randn(3, 3, channels, 1, device=DEVICE).to(x.dtype)
+    window, weight = ((1, 1), (1, 1, 1, 1), (1, 1)), taps.permute(2, 3, 0, 1).contiguous()
+
+    def backward(mask):
+        return aten.convolution_backward(nchw(g), nchw(x), weight, None, (1, 1), (1, 1), (1, 1), False, (0, 0), channels, mask)
+
+    name = "depthwise 3x3"
+    row(f"{name}, PyTorch", "forward", lambda: aten.convolution(nchw(x), weight, None, (1, 1), (1, 1), (1, 1), False, (0, 0), channels), passes)
+    row(f"{name}, padezoo", "forward", lambda: ours.depthwise(x, taps, *window), passes)
+    row(f"{name}, PyTorch", "by x", lambda: backward([True, False, False]), passes)
+    row(f"{name}, padezoo", "by x", lambda: ours.depthwise_input(g, taps, x.shape[1:3], *window), passes)
+    row(f"{name}, PyTorch", "by filter", lambda: backward([False, True, False]), passes)
+    row(f"{name}, padezoo", "by filter", lambda: ours.depthwise_filter(g, x, (3, 3), *window), passes)
 
 
 def batch_norm_rows(row, x, g, a, b):
-    """Bytes are those of the fused pair: forward reads x twice and writes y, backward reads x twice, dy and dz and writes dz, dx."""
+    """Bytes are those of the fused operators: forward reads x twice and writes y, backward reads x twice, dy and dz and writes dz
+    and dx; with a residual each reads that as well, and backward a second dy."""
     gamma, beta, mean, variance = (torch.ones(CHANNELS, device=DEVICE) for _ in range(4))
     ours, aten = torch.ops.padezoo, torch.ops.aten
     statistics = (gamma, beta, mean, variance)
@@ -149,12 +201,24 @@ def batch_norm_rows(row, x, g, a, b):
 
     y = forward()
 
-    def backward():
-        dz = aten.threshold_backward(g, y, 0)
+    def backward(dy=g):
+        dz = aten.threshold_backward(dy, y, 0)
         return aten.native_batch_norm_backward(dz, x, gamma, mean, variance, average, inverse, True, EPSILON, [True] * 3)
 
     row("batch norm + ReLU, PyTorch", "forward", forward, 3)
     row("batch norm + ReLU, PyTorch", "backward", backward, 6)
+    added = (x, a, b, "absolute-sum", 1.0)
+
+    def with_sum():
+        normal = aten.native_batch_norm(x, *statistics, True, 0.1, EPSILON)
+        return torch.relu(normal[0] + g)
+
+    row("batch norm + residual + ReLU, PyTorch", "forward", with_sum, 4)
+    row("batch norm + residual + ReLU, PyTorch", "backward", lambda: backward(g + x), 8)
+    row("batch norm + residual + PAU, padezoo", "forward",
+        lambda: ours.batch_norm_add_pade(x, *statistics, 0.1, EPSILON, g, a, b, "absolute-sum", 1.0), 4)
+    row("batch norm + residual + PAU, padezoo", "backward",
+        lambda: ours.batch_norm_add_pade_backward(g, x, x, gamma, beta, average, inverse, *added), 8)
     row("batch norm + PAU, padezoo", "forward",
         lambda: ours.batch_norm_pade(x, *statistics, 0.1, EPSILON, a, b, "absolute-sum", 1.0), 3)
     row("batch norm + PAU, padezoo", "backward",
@@ -168,6 +232,8 @@ def main():
     for dtype in TOLERANCE:
         check(dtype)
         check_batch_norm(dtype)
+        if dtype != torch.float16:  # which convolutions do not take
+            check_depthwise(dtype)
     peers, rows = build_peers(), []
     source = torch.empty(LARGEST, device=DEVICE)
     target = torch.empty_like(source)
@@ -204,6 +270,10 @@ def main():
             row("padezoo", "backward", lambda: torch.ops.pade.backward(g, x, a, b, "absolute-sum", 1.0, None, 0.0))
             if n > SMALL[0]:
                 batch_norm_rows(row, x.view(-1, CHANNELS), g.view(-1, CHANNELS), a, b)
+            if n == LARGEST and n >= IMAGE:
+                used = n // IMAGE * IMAGE
+                images = (t[:used].view(-1, 56, 56, CHANNELS) for t in (x, g))
+                depthwise_rows(row, *images, 2 * used / n)
             for name, function in (("Horner, eager", horner), ("Horner, torch.compile", compiled)):
                 leaves = [t.detach().clone().requires_grad_() for t in (x, a, b)]
                 with torch.no_grad():

@@ -33,4 +33,21 @@ for dtype in (torch.float32, torch.bfloat16, torch.float16):
                 normal = (gamma, beta, mean, variance, 0.1, 1e-5)
                 y, average, inverse = torch.ops.padezoo.batch_norm_pade(x, *normal, a, b, form, 1.0)
                 torch.ops.padezoo.batch_norm_pade_backward(g, x, gamma, beta, average, inverse, a, b, form, 1.0)
+                y, average, inverse = torch.ops.padezoo.batch_norm_add_pade(x, *normal, g, a, b, form, 1.0)
+                torch.ops.padezoo.batch_norm_add_pade_backward(g, None, x, gamma, beta, average, inverse, g, a, b, form, 1.0)
+                torch.ops.padezoo.batch_norm_add_pade_backward(g, x, x, gamma, beta, average, inverse, g, a, b, form, 1.0)
+    if dtype == torch.float16:
+        continue  # which convolutions do not take
+    for images, height, width, channels in ((1, 1, 1, 1), (2, 7, 9, 12), (3, 8, 5, 7), (2, 4, 6, 1040), (2, 65, 66, 6)):
+        for stride in (1, 2):
+            for padding in ((1, 1, 1, 1), (0, 1, 0, 1), (4, 3, 2, 5)):
+                top, bottom, left, right = padding
+                if min(height + top + bottom, width + left + right) < 3:
+                    continue
+                x = torch.randn(images, height, width, channels, device="cuda").to(dtype)
+                taps = torch.randn(3, 3, channels, 1, device="cuda").to(dtype)
+                window = ((stride, stride), padding, (1, 1))
+                y = torch.ops.padezoo.depthwise(x, taps, *window)
+                torch.ops.padezoo.depthwise_input(y, taps, (height, width), *window)
+                torch.ops.padezoo.depthwise_filter(y, x, (3, 3), *window)
 torch.cuda.synchronize()

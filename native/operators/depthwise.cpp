@@ -1,4 +1,5 @@
-// padezoo::depthwise_input and depthwise_filter: the gradients of a depthwise convolution on NHWC memory.
+// padezoo::depthwise on NHWC memory, and its gradients depthwise_input and depthwise_filter on the CPU. A GPU has kernels of its
+// own (native/depthwise_cuda.cu); the rest is composed of ATen's (composed_depthwise.cpp), forward on the CPU as well.
 //
 // oneDNN copies images into a layout of its own for both, and with a stride runs one small convolution a channel in
 // bfloat16: for MobileNetV2 that was most of what its convolutions took. Its forward pass copies nothing but the filter, and
@@ -82,10 +83,7 @@ std::vector<double> filterSums(const T* dy, const T* x, const Windows& w) {
 at::Tensor inputGradient(const at::Tensor& gradient, const at::Tensor& filter, at::IntArrayRef size, at::IntArrayRef stride,
                          at::IntArrayRef padding, at::IntArrayRef dilation) {
   checkOperands(gradient, filter);
-  TORCH_CHECK(size.size() == 2 && gradient.dim() == 4 && filter.dim() == 4 && filter.size(3) == 1,
-              "size is height and width, dy [n, h, w, c] and the filter [h, w, c, 1], got ", size, ", ", gradient.sizes(), " and ",
-              filter.sizes());
-  const Windows w = windowsOf({gradient.size(0), size[0], size[1], filter.size(2)}, filter.sizes().slice(0, 2), stride, padding, dilation);
+  const Windows w = depthwiseWindows(imageOf(gradient, filter, size), filter, stride, padding, dilation);
   checkUpstream(gradient, w, w.channels);
   const at::Tensor dy = gradient.contiguous(), factors = filter.to(at::kFloat).contiguous();
   at::Tensor dx = at::empty({w.images, w.height, w.width, w.channels}, dy.options());
@@ -115,6 +113,7 @@ at::Tensor filterGradient(const at::Tensor& gradient, const at::Tensor& image, a
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(padezoo, library) {
+  library.def("depthwise(Tensor x, Tensor filter, int[] stride, int[] padding, int[] dilation) -> Tensor");
   library.def("depthwise_input(Tensor dy, Tensor filter, int[] size, int[] stride, int[] padding, int[] dilation) -> Tensor");
   library.def("depthwise_filter(Tensor dy, Tensor x, int[] size, int[] stride, int[] padding, int[] dilation) -> Tensor");
 }

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <array>
+
 namespace padezoo {
 
 struct Windows {
@@ -44,6 +46,21 @@ inline Windows windowsOf(at::IntArrayRef x, at::IntArrayRef filter, at::IntArray
   const int64_t outHeight = windows(0, padding[0], padding[1]), outWidth = windows(1, padding[2], padding[3]);
   TORCH_CHECK(outHeight > 0 && outWidth > 0, "the filter ", filter, " is larger than the padded image ", x);
   return {x[0], x[1], x[2], x[3], filter[0], filter[1], stride[0], stride[1], padding[0], padding[2], dilation[0], dilation[1], outHeight, outWidth};
+}
+
+/// The windows of a depthwise convolution by a filter [h, w, c, 1].
+inline Windows depthwiseWindows(at::IntArrayRef x, const at::Tensor& filter, at::IntArrayRef stride, at::IntArrayRef padding,
+                                at::IntArrayRef dilation) {
+  TORCH_CHECK(filter.dim() == 4 && filter.size(3) == 1 && x.size() == 4 && filter.size(2) == x[3],
+              "x must be [n, h, w, c] and the filter [h, w, c, 1], got ", x, " and ", filter.sizes());
+  return windowsOf(x, filter.sizes().slice(0, 2), stride, padding, dilation);
+}
+
+/// The image's sizes [n, h, w, c], where a depthwise convolution's gradient is given. @param size height and width of the image
+inline std::array<int64_t, 4> imageOf(const at::Tensor& dy, const at::Tensor& filter, at::IntArrayRef size) {
+  TORCH_CHECK(size.size() == 2 && dy.dim() == 4 && filter.dim() == 4, "size is height and width, dy [n, h, w, c] and the filter [h, w, c, 1], got ",
+              size, ", ", dy.sizes(), " and ", filter.sizes());
+  return {dy.size(0), size[0], size[1], filter.size(2)};
 }
 
 inline void checkOperands(const at::Tensor& a, const at::Tensor& b) {

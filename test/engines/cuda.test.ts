@@ -27,7 +27,9 @@ function python(program: string, ...args: string[]): string {
 const TORCH_FOLDER = 'import os, torch; print(os.path.dirname(torch.__file__))';
 const REGISTERED = `import sys, torch
 torch.ops.load_library(sys.argv[1])
-for name in ("pade::forward", "pade::backward", "padezoo::batch_norm_pade", "padezoo::batch_norm_pade_backward"):
+normalised = [f"padezoo::batch_norm{what}{way}" for what in ("", "_pade", "_add_pade") for way in ("", "_backward")]
+convolved = [f"padezoo::depthwise{what}" for what in ("", "_input", "_filter")]
+for name in ("pade::forward", "pade::backward", *normalised, *convolved):
     assert torch._C._dispatch_has_kernel_for_dispatch_key(name, "CUDA"), name
 print("all")`;
 

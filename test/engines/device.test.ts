@@ -88,18 +88,20 @@ test('composed of ATen operators, training goes the same way as with the fused k
   });
 });
 
-test('composed of ATen operators, activations hold what the fused kernels are held to', t => {
+test('composed of ATen operators, activations and convolutions hold what the fused kernels are held to', t => {
   t.timeout(300_000);
   const files = [
     ...['ops/pade', 'ops/padeSets', 'ops/smoothUnits', 'ops/batchNorm', 'ops/optimizerStep'],
-    ...['activations/baselines', 'engines/windowKernels'],
+    ...['activations/baselines', 'engines/windowKernels', 'engines/ownConvolution'],
   ];
   const { stdout, status } = spawnSync(
     'node',
     [
       'node_modules/ava/entrypoints/cli.mjs',
       '--concurrency=1',
-      ...['wasm*', 'cpu*', '*2^24*', 'the float64 reference*'].map(other => `--match=!${other}`),
+      ...['wasm*', 'cpu*', '*2^24*', 'the float64 reference*', '*any number of threads*'].map(
+        other => `--match=!${other}`,
+      ),
       ...files.map(name => `dist/test/${name}.test.js`),
     ],
     { encoding: 'utf8', env: { ...process.env, PADEZOO_COMPOSED: '1', NO_COLOR: '1' } },

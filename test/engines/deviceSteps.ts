@@ -3,6 +3,7 @@
  * and how the steps ran, for device.test.ts and cuda.test.ts. Argument: the device.
  */
 import { CompiledStep, engine, pau, rpau, tf, zoo } from '../../src/index.js';
+import { sgdStep } from '../../src/ops/optimizerStep.js';
 import { normalisedPixels, normalisingTable } from '../../src/ops/pixels.js';
 import { Recipe } from '../../src/training/recipe.js';
 import { TrainStep } from '../../src/training/trainStep.js';
@@ -43,4 +44,33 @@ for (let i = 0; i < 20; i++) {
   tf.dispose([slice, squares!]);
 }
 how.add(square.replay?.mode ?? '');
+// An input that is the variable that the step changes: it is read after the change.
+const changed = tf.variable(tf.tensor1d([1, 2, 3, 4]));
+const ownInput = new CompiledStep(([x]) => {
+  const update = {
+    variables: [changed],
+    gradients: [tf.onesLike(x!)],
+    learningRate: tf.scalar(1),
+    rateFactors: [1],
+    weightDecays: [0],
+  };
+  sgdStep(update, { momentum: 0, nesterov: false, velocities: [] });
+  return [tf.mul(x!, 10)];
+});
+for (let i = 0; i < STEPS; i++) numbers.push(...ownInput.run([tf.zeros([4])])[0]!.dataSync());
+how.add(ownInput.replay?.mode ?? '');
+for (const x of [changed, tf.reshape(changed, [4])]) numbers.push(...ownInput.run([x])[0]!.dataSync());
+// A depthwise convolution and its gradients, with a stride and without.
+for (const stride of [1, 2]) {
+  const gradients = tf.grads((x: tf.Tensor, filter: tf.Tensor) =>
+    tf.square(tf.depthwiseConv2d(x as tf.Tensor4D, filter as tf.Tensor4D, stride, 'same')),
+  );
+  const depthwise = new CompiledStep(([x, filter]) => gradients([x!, filter!]));
+  const operands = [
+    tf.randomNormal([2, 8, 6, 10], 0, 1, 'float32', 1),
+    tf.randomNormal([3, 3, 10, 1], 0, 1, 'float32', 2),
+  ];
+  for (let i = 0; i < STEPS; i++) for (const y of depthwise.run(operands)) numbers.push(...y.dataSync());
+  how.add(depthwise.replay?.mode ?? '');
+}
 console.log(JSON.stringify({ numbers, how: [...how].join() }));

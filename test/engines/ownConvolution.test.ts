@@ -74,6 +74,12 @@ const GEOMETRIES: Record<string, Geometry> = {
     pad: uneven,
     depthwise: true,
   },
+  'depthwise, stride 2, a rest that no window reaches': {
+    image: [2, 8, 6, 4],
+    filter: [3, 3, 4, 1],
+    stride: 2,
+    depthwise: true,
+  },
   'depthwise, stride 3, wide': {
     image: [2, 7, 7, 130],
     filter: [5, 3, 130, 1],

@@ -2,10 +2,12 @@
 import { backend_util, util } from '@tensorflow/tfjs-core';
 import { EngineError } from '../addon.js';
 import type { Aten, PendingTensor, TorchTensor } from '../aten.js';
+import { isOnCpu } from '../device.js';
 import type { Attributes, Call, Kernels } from '../kernel.js';
 import { enginePrecision, operand } from '../precision.js';
 import { activate } from './fusedActivation.js';
 import {
+  depthwiseConvolution,
   depthwiseFilterGradient,
   depthwiseInputGradient,
   isOwnDepthwise,
@@ -135,6 +137,10 @@ function convolve(call: Call, { depthwise }: { depthwise: boolean }): TorchTenso
   const narrowed = operand(aten, x!);
   if (!depthwise && isProduct(shape, 'forward', narrowed.dtype))
     return plus(patchConvolution(aten, narrowed, operand(aten, filter), vector, shape));
+  if (depthwise && isOwnDepthwise(shape, 'forward', narrowed.dtype)) {
+    const y = depthwiseConvolution(aten, narrowed, operand(aten, filter), shape);
+    return bias ? aten('add.Tensor', y, vector ?? bias) : y;
+  }
   const channelsFirst = attributes.dataFormat === 'NCHW';
   const channelsSecond = channelsFirst ? narrowed : toNchw(aten, narrowed);
   const input = padded(aten, channelsSecond, shape.padding, 0);
@@ -189,10 +195,10 @@ function gradient(
       ? patchInputGradient(aten, narrowed, operand(aten, filter as TorchTensor), shape)
       : patchFilterGradient(aten, narrowed, operand(aten, x as TorchTensor), shape);
   }
-  if (depthwise && isOwnDepthwise(shape, narrowed.dtype)) {
+  if (depthwise && isOwnDepthwise(shape, wanted, narrowed.dtype)) {
     if (wanted === 'filter')
       return depthwiseFilterGradient(aten, narrowed, operand(aten, x as TorchTensor), shape);
-    const ofDy = isPixelByPixel(shape) ? depthwiseTurned : depthwiseInputGradient;
+    const ofDy = isOnCpu() && isPixelByPixel(shape) ? depthwiseTurned : depthwiseInputGradient;
     return ofDy(aten, narrowed, operand(aten, filter as TorchTensor), shape);
   }
   const channelsFirst = attributes.dataFormat === 'NCHW';

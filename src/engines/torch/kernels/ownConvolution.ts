@@ -1,6 +1,6 @@
 /**
- * Our own convolutions, for shapes at which libtorch's kernels are idle most of the time: as products of matrices, one row
- * a patch of the image (native/operators/convolution.cpp), and the gradients of depthwise ones.
+ * Our own convolutions, for shapes at which libtorch's kernels are idle most of the time: on a CPU as products of matrices, one
+ * row a patch of the image (native/operators/convolution.cpp), and depthwise ones.
  */
 import type { Aten, TorchTensor } from '../aten.js';
 import { isOnCpu } from '../device.js';
@@ -16,12 +16,30 @@ const MOST_PIXELS: Readonly<Record<string, Record<Pass, number>>> = {
 /** Filters of one pixel, whose patches are the image's own. */
 const MOST_PIXELS_POINTWISE = 256;
 
-/** @param dtype of both operands */
-export function isProduct({ info }: Geometry, pass: Pass, dtype: string): boolean {
+/**
+ * Whether a convolution is a product of matrices; on a GPU, where its patches are the images themselves.
+ *
+ * @param dtype of both operands
+ */
+export function isProduct(shape: Geometry, pass: Pass, dtype: string): boolean {
+  const { info } = shape;
   const most = MOST_PIXELS[dtype]?.[pass];
-  if (!isOnCpu() || most === undefined || info.dataFormat !== 'channelsLast') return false;
+  if (most === undefined || info.dataFormat !== 'channelsLast') return false;
+  if (!isOnCpu()) return isOfWholeImages(shape);
   const isPointwise = info.filterHeight * info.filterWidth === 1;
   return info.outHeight * info.outWidth <= (isPointwise ? MOST_PIXELS_POINTWISE : most);
+}
+
+/** Each window is an image. */
+function isOfWholeImages({ info, dilation }: Geometry): boolean {
+  const isUnpadded = Object.values(info.padInfo).every(pad => !(Number(pad) > 0));
+  return (
+    isUnpadded &&
+    info.outHeight * info.outWidth === 1 &&
+    info.filterHeight === info.inHeight &&
+    info.filterWidth === info.inWidth &&
+    dilation.every(step => step === 1)
+  );
 }
 
 /** @param x `[n, h, w, i]`; @param filter `[h, w, i, o]`; @param bias `[o]` */
@@ -35,10 +53,24 @@ export function patchConvolution(
   return aten('padezoo::patch_convolution', x, filter, bias, shape.stride, paddingOf(shape), shape.dilation);
 }
 
-/** Whether a depthwise convolution's gradients are ours (native/operators/depthwise.cpp). */
-export function isOwnDepthwise({ info }: Geometry, dtype: string): boolean {
+/**
+ * Whether a depthwise convolution is ours (native/operators/depthwise.cpp, native/depthwise_cuda.cu). On a CPU that holds for
+ * its gradients, but not where the input's is a convolution pixel by pixel, which libtorch has fast.
+ */
+export function isOwnDepthwise({ info }: Geometry, pass: Pass, dtype: string): boolean {
   const isSingle = info.outChannels === info.inChannels;
-  return isOnCpu() && isSingle && info.dataFormat === 'channelsLast' && dtype in MOST_PIXELS;
+  const isOurs = isSingle && info.dataFormat === 'channelsLast' && dtype in MOST_PIXELS;
+  return isOurs && (pass !== 'forward' || !isOnCpu());
+}
+
+/** @param x `[n, h, w, c]`; @param filter `[h, w, c, 1]` */
+export function depthwiseConvolution(
+  aten: Aten,
+  x: TorchTensor,
+  filter: TorchTensor,
+  shape: Geometry,
+): TorchTensor {
+  return aten('padezoo::depthwise', x, filter, shape.stride, paddingOf(shape), shape.dilation);
 }
 
 /** A gradient; the operator must be told the sides of what it is for. */
