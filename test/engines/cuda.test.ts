@@ -80,3 +80,11 @@ onSimulated('on a simulated GPU, whose streams and captures forbid what real one
   const simulated = ['scripts/simulate-cuda.mjs', '--gpus', '2', '--', 'node'];
   for (const device of ['cuda', 'cuda:1']) isAsOnCpu(t, train(device, simulated), 1e-4);
 });
+
+onSimulated('threads that capture at once do not break each other’s captures', t => {
+  t.timeout(300_000);
+  const program = ['scripts/simulate-cuda.mjs', '--', 'node', 'dist/test/engines/captures.js', 'cuda'];
+  const { stdout, stderr, status } = spawnSync('node', program, { encoding: 'utf8' });
+  t.is(status, 0, stderr);
+  t.deepEqual(stdout.trim().split('\n'), new Array(24).fill('graph'));
+});
