@@ -41,6 +41,9 @@ const TAKEN = [
 const TESTS = [
   'native/padeCuda',
   'native/batchNormCuda',
+  'native/depthwiseCuda',
+  'engines/fusion',
+  'engines/ownConvolution',
   'engines/device',
   'engines/cuda',
   'ops/pade',
