@@ -1,5 +1,6 @@
 // Batch normalisation, alone and with the Padé activation, and sums over channels, composed of ATen operators for devices without
 // a kernel of ours. Nothing is read back to the CPU, so that a whole step can be captured as a graph.
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/library.h>
 
 #include "composed.h"
