@@ -36,8 +36,8 @@ std::pair<Tensor, Tensor> philox(int64_t counter, const Tensor& key) {
     const Tensor n0 = upper(c2, 0xCD9E8D57).bitwise_xor(c1).bitwise_xor(k0), n1 = product(c2, 0xCD9E8D57);
     const Tensor n2 = upper(c0, 0xD2511F53).bitwise_xor(c3).bitwise_xor(k1), n3 = product(c0, 0xD2511F53);
     c0 = n0, c1 = n1, c2 = n2, c3 = n3;
-    k0 = k0.add(0x9E3779B9).bitwise_and(kWord);
-    k1 = k1.add(0xBB67AE85).bitwise_and(kWord);
+    k0 = k0.add(int64_t{0x9E3779B9}).bitwise_and(kWord);
+    k1 = k1.add(int64_t{0xBB67AE85}).bitwise_and(kWord);
   }
   return {c0, c1};
 }
