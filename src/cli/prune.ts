@@ -95,7 +95,7 @@ Examples:
 
 async function run(network: string, flags: Flags): Promise<void> {
   const known = zoo.list().some(({ name }) => name === network);
-  await startEngine(flags);
+  await (flags.explain ? engine.ready() : startEngine(flags));
   const given = flags.explain ? undefined : await dataFrom(flags);
   const data = given ?? (known && !flags.explain ? await dataFrom({ data: 'fashion-mnist' }) : undefined);
   const model = known ? networkFor(network, flags, given) : await load(network);

@@ -56,6 +56,13 @@ torchTest('--precision and --device choose how exactly torch calculates, and whe
   }
 });
 
+test.serial('prune --explain only reads a network, and needs no GPU for it', async t => {
+  const elsewhere = ['--device', 'cuda:99', '--json'];
+  const { code, stdout, stderr } = await padezoo('prune', 'lenet', '--explain', ...elsewhere);
+  t.is(code, 0, stderr);
+  t.true(JSON.parse(stdout).groups.length > 0);
+});
+
 torchTest('train, eval, prune, publish and verify hand a checkpoint from one to the next', async t => {
   const trained = await padezoo('train', 'lenet', '--epochs', '1', '--seed', '1', '--out', 'net', '--json');
   t.is(trained.code, 0, trained.stderr);
