@@ -151,8 +151,13 @@ void GraphReplay::capture(const Tensors& inputs, const std::vector<uint32_t>& wr
 }
 
 Tensors GraphReplay::run(const Tensors& inputs, const std::vector<uint32_t>& written, const Calls& calls) {
+  if (refused_) return calls(inputs);
+  if (runs_ < kWarmUps) {
+    runs_++;
+    return calls(inputs);
+  }
   const std::vector<bool> isWritten = maskOf(inputs, written);
-  if (refused_ || overlaps(inputs, written, isWritten) || runs_++ < kWarmUps) return calls(inputs);
+  if (overlaps(inputs, written, isWritten)) return calls(inputs);
   if (!graph_ || !fits(inputs, written)) {
     try {
       TORCH_CHECK(captures_ < kMostCaptures, "its variables moved in memory ", captures_, " times");

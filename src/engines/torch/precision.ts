@@ -26,11 +26,15 @@ export function enginePrecision(): Precision {
   return exact > 0 ? 'fp32' : chosen;
 }
 
+function tellOfTf32(): void {
+  allowTf32(enginePrecision() === 'tf32');
+}
+
 /** For `engine.use` alone: what tensors already hold does not change. */
 export function setEnginePrecision(precision: Precision, allow: typeof allowTf32): void {
   chosen = precision;
   allowTf32 = allow;
-  allowTf32(enginePrecision() === 'tf32');
+  tellOfTf32();
 }
 
 /**
@@ -39,12 +43,12 @@ export function setEnginePrecision(precision: Precision, allow: typeof allowTf32
  */
 export async function inFullPrecision<T>(work: () => Promise<T>): Promise<T> {
   exact++;
-  allowTf32(enginePrecision() === 'tf32');
+  tellOfTf32();
   try {
     return await work();
   } finally {
     exact--;
-    allowTf32(enginePrecision() === 'tf32');
+    tellOfTf32();
   }
 }
 

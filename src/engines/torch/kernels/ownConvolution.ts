@@ -54,8 +54,8 @@ export function patchConvolution(
 }
 
 /**
- * Whether a depthwise convolution is ours (native/operators/depthwise.cpp, native/depthwise_cuda.cu). On a CPU that holds for
- * its gradients, but not where the input's is a convolution pixel by pixel, which libtorch has fast.
+ * Whether a depthwise convolution is ours: on a GPU all of it (native/depthwise_cuda.cu), on a CPU its gradients
+ * (native/operators/depthwise.cpp), as libtorch's forward pass is fast there.
  */
 export function isOwnDepthwise({ info }: Geometry, pass: Pass, dtype: string): boolean {
   const isSingle = info.outChannels === info.inChannels;
